@@ -1,0 +1,198 @@
+"""`params.yaml` as validated classes; the comments beside the values in that file say what each is for."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from pipeline.stage import BadInput
+
+PARAMS_FILE = Path("params.yaml")
+
+Share = Annotated[float, pydantic.Field(ge=0, le=1)]
+OpenShare = Annotated[float, pydantic.Field(gt=0, lt=1)]
+LanguageCode = Annotated[str, pydantic.Field(pattern=r"^[a-z]{2}$")]
+SourceName = Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+class Section(pydantic.BaseModel):
+    """A part of `params.yaml`: no key that is not declared, nothing changed after reading."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
+
+
+class WikisourceSource(Section):
+    kind: Literal["wikisource"]
+    site: str = pydantic.Field(pattern=r"^(embedded|https?://.+)$")
+    start: list[str] = pydantic.Field(min_length=1)
+    language: LanguageCode
+    max_pages: pydantic.PositiveInt = 100_000
+    delay: pydantic.NonNegativeFloat = 1.0
+
+
+class Columns(Section):
+    """Which column, or JSON key, of a file holds which field."""
+
+    text: str = "text"
+    title: str | None = None
+    author: str | None = None
+    collection: str | None = None
+    style: str | None = None
+    language: str | None = None
+    licence: str | None = None
+    url: str | None = None
+
+
+class FilesSource(Section):
+    kind: Literal["files"]
+    path: str  # a file, a folder, or a glob
+    format: Literal["auto", "csv", "jsonl", "parquet", "text"] = "auto"
+    encoding: str = "utf-8"
+    columns: Columns = Columns()
+    language: LanguageCode | None = None  # for every poem, where no column says it
+    licence: str | None = None
+
+
+Source = Annotated[WikisourceSource | FilesSource, pydantic.Field(discriminator="kind")]
+
+
+class Scrape(Section):
+    sources: dict[SourceName, Source] = pydantic.Field(min_length=1)
+
+
+class Clean(Section):
+    min_lines: pydantic.PositiveInt
+    min_words: pydantic.PositiveInt
+    max_words: pydantic.PositiveInt
+    max_broken_share: Share
+    duplicate_similarity: OpenShare
+    cluster_similarity: OpenShare
+
+    @pydantic.model_validator(mode="after")
+    def _limits_are_ordered(self) -> "Clean":
+        if self.min_words > self.max_words:
+            raise ValueError(f"min_words {self.min_words} is above max_words {self.max_words}")
+        if self.cluster_similarity > self.duplicate_similarity:
+            raise ValueError("cluster_similarity must not be above duplicate_similarity")
+        return self
+
+
+class Tag(Section):
+    seed: int
+    candidates: list[LanguageCode] = pydantic.Field(min_length=2)
+    min_confidence: Share
+    max_foreign_share: Share
+
+
+class Tokenize(Section):
+    validation_share: OpenShare
+    test_share: OpenShare
+    block_size: int = pydantic.Field(ge=32, le=131_072)
+    drop_field: Share
+    seed: int
+
+
+class Finetune(Section):
+    method: Literal["lora", "full"]
+    lora_rank: pydantic.PositiveInt
+    lora_alpha: pydantic.PositiveFloat
+    lora_dropout: Share
+    epochs: pydantic.PositiveFloat
+    max_tokens: pydantic.PositiveInt | None
+    batch_size: pydantic.PositiveInt
+    gradient_accumulation: pydantic.PositiveInt
+    learning_rate: pydantic.PositiveFloat
+    schedule: Literal["cosine", "linear", "constant"]
+    warmup_share: Share
+    weight_decay: pydantic.NonNegativeFloat
+    max_gradient_norm: pydantic.PositiveFloat
+    precision: Literal["auto", "bfloat16", "float32"]
+    gradient_checkpointing: bool
+    evaluate_every: pydantic.PositiveInt
+    checkpoint_every: pydantic.PositiveInt
+    seed: int
+
+
+class Generation(Section):
+    temperature: float = pydantic.Field(ge=0, le=5)  # 0 takes the likeliest token
+    top_p: float = pydantic.Field(gt=0, le=1)
+    top_k: pydantic.NonNegativeInt  # 0 for no limit
+    max_words: int = pydantic.Field(ge=1, le=2000)
+    block_loops: bool
+
+
+class Evaluate(Section):
+    poems_per_language: pydantic.PositiveInt
+    batch_size: pydantic.PositiveInt
+    seed: int
+    prompts: dict[LanguageCode, list[str]]
+
+
+class Register(Section):
+    model_name: str = pydantic.Field(pattern=r"^[A-Za-z0-9_-]+$")
+    alias: str = pydantic.Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
+
+
+class Params(Section):
+    """All of `params.yaml`."""
+
+    languages: dict[LanguageCode, str] = pydantic.Field(min_length=1)
+    base: str = pydantic.Field(min_length=1)
+    scrape: Scrape
+    clean: Clean
+    tag: Tag
+    tokenize: Tokenize
+    finetune: Finetune
+    generation: Generation
+    evaluate: Evaluate
+    register_: Register = pydantic.Field(alias="register")
+
+    @pydantic.model_validator(mode="after")
+    def _languages_agree(self) -> "Params":
+        for code in self.languages:
+            if code not in self.tag.candidates:
+                raise ValueError(f"tag.candidates lacks {code!r}, one of the languages")
+            if not self.evaluate.prompts.get(code):
+                raise ValueError(f"evaluate.prompts has no prompt in {code!r}, one of the languages")
+        return self
+
+
+def parse_params(values: dict[str, Any], place: str = str(PARAMS_FILE)) -> Params:
+    """Validate a params mapping.
+
+    Raises:
+        BadInput: names the first faulty key, its value and what is allowed.
+    """
+    try:
+        return Params.model_validate(values)
+    except pydantic.ValidationError as error:
+        fault = error.errors()[0]
+        key = ".".join(str(part) for part in fault["loc"]) or "the file"
+        if fault["type"] == "extra_forbidden":
+            problem, remedy = "unknown key", "Remove it or correct its spelling; params.yaml's comments list the keys"
+        elif fault["type"] == "missing":
+            problem, remedy = "missing", "Add it; `git show HEAD:params.yaml` shows the default"
+        else:
+            problem, remedy = f"{fault['input']!r} is not allowed", f"{fault['msg']}; change it in params.yaml"
+        if fault["type"] == "value_error" and not fault["loc"]:
+            problem, remedy = fault["msg"].removeprefix("Value error, "), "Make the two agree in params.yaml"
+        raise BadInput(f"{place}: {key}", problem, remedy) from error
+
+
+def load_params(path: Path = PARAMS_FILE) -> Params:
+    """Read and validate `params.yaml`.
+
+    Raises:
+        BadInput: the file is absent, is not YAML, or holds a key or a value that is not allowed.
+    """
+    try:
+        values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BadInput(str(path), "no such file", "Run from the repository's root") from error
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise BadInput(str(path), f"not YAML: {' '.join(str(error).split())}", "Correct the file") from error
+    if not isinstance(values, dict):
+        raise BadInput(str(path), "not a mapping of keys to values", "Restore it with `git checkout params.yaml`")
+    return parse_params(values, str(path))

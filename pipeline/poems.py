@@ -1,0 +1,72 @@
+"""The one table: the columns a poem carries from `clean` to `tokenize`, and how tables and reports are stored."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.stage import BadInput, whole_file
+
+POEM_SCHEMA = pa.schema(
+    [
+        pa.field("poem_id", pa.string(), nullable=False),  # hex digest of the source's name and the raw text
+        pa.field("source", pa.string(), nullable=False),  # the source's name in params.yaml
+        pa.field("url", pa.string()),  # the page, or file and row, it came from
+        pa.field("title", pa.string()),
+        pa.field("author", pa.string()),
+        pa.field("collection", pa.string()),
+        pa.field("style", pa.string()),  # the form or school the source names, such as "sonnet"
+        pa.field("licence", pa.string()),
+        pa.field("declared_language", pa.string()),  # ISO 639-1 code the source claims
+        pa.field("language", pa.string()),  # code detected by `tag`; null before it
+        pa.field("language_confidence", pa.float64()),  # probability in [0, 1]; null before `tag`
+        pa.field("cluster", pa.string(), nullable=False),  # poems that resemble each other share it; splits keep it whole
+        pa.field("lines", pa.int32(), nullable=False),  # lines with text
+        pa.field("stanzas", pa.int32(), nullable=False),
+        pa.field("words", pa.int32(), nullable=False),
+        pa.field("text", pa.string(), nullable=False),  # lines end in \n alone, stanzas in one blank line
+    ]
+)
+
+REJECT_SCHEMA = pa.schema(
+    [
+        *(field.with_nullable(True) for field in POEM_SCHEMA),
+        pa.field("reason", pa.string(), nullable=False),  # the name of the rule, such as "too short"
+        pa.field("detail", pa.string()),  # the figure or the poem it was compared with
+    ]
+)
+
+# A raw record is what a source yields, before `clean`: one JSON object a line.
+RAW_FIELDS = ("source", "url", "title", "author", "collection", "style", "licence", "declared_language", "text")
+
+
+def write_table(table: pd.DataFrame, path: Path, schema: pa.Schema) -> None:
+    """Write `table` as Parquet with exactly the columns and types of `schema`; missing columns become null."""
+    columns = table.reindex(columns=schema.names)
+    with whole_file(path) as partial:
+        pq.write_table(pa.Table.from_pandas(columns, schema=schema, preserve_index=False), partial)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a table of poems or rejects.
+
+    Raises:
+        BadInput: the file is absent, usually because an earlier stage has not run.
+    """
+    if not path.exists():
+        raise BadInput(str(path), "no such file", "Run `make run`, or `dvc repro`, which make it first")
+    return pq.read_table(path).to_pandas()
+
+
+def write_report(report: dict[str, Any], path: Path) -> None:
+    """Write a stage's figures as JSON that people and DVC can both read."""
+    with whole_file(path) as partial:
+        partial.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_report(path: Path) -> dict[str, Any]:
+    """Read what `write_report` wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))
