@@ -23,7 +23,7 @@ POEM_SCHEMA = pa.schema(
         pa.field("declared_language", pa.string()),  # ISO 639-1 code the source claims
         pa.field("language", pa.string()),  # code detected by `tag`; null before it
         pa.field("language_confidence", pa.float64()),  # probability in [0, 1]; null before `tag`
-        pa.field("cluster", pa.string(), nullable=False),  # poems that resemble each other share it; splits keep it whole
+        pa.field("cluster", pa.string(), nullable=False),  # poems that resemble each other share it
         pa.field("lines", pa.int32(), nullable=False),  # lines with text
         pa.field("stanzas", pa.int32(), nullable=False),
         pa.field("words", pa.int32(), nullable=False),
