@@ -1,0 +1,52 @@
+# Two commands do everything on a fresh machine: `make run` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+# No product of the pipeline calls home.
+export DO_NOT_TRACK := 1
+export MLFLOW_DISABLE_TELEMETRY := true
+export PREFECT_SERVER_ANALYTICS_ENABLED := false
+export HF_HUB_DISABLE_TELEMETRY := 1
+
+.PHONY: run flow test lint bench mlflow prefect lock
+
+run: $(VENV)/installed $(if $(PRESET),preset)  ## the whole pipeline; PRESET=gpu for full size
+	dvc repro
+	@python -m pipeline.summary
+
+preset: $(VENV)/installed
+	python -m pipeline.preset $(PRESET)
+
+flow: $(VENV)/installed  ## the same DAG as a Prefect flow
+	python -m flows.run
+
+test: $(VENV)/installed  ## lint and tests
+	ruff check .
+	ruff format --check .
+	pytest $(TESTS)
+
+bench: $(VENV)/installed  ## speed and memory, printed as tables
+	python -m benchmarks.corpus
+
+mlflow: $(VENV)/installed  ## runs, figures and versions at http://127.0.0.1:5000
+	python -m pipeline.tracking
+
+prefect: $(VENV)/installed  ## flow runs at http://127.0.0.1:4200
+	prefect server start --host 127.0.0.1
+
+# Made anew when the lock changes; the file is touched last, so a broken installation is tried again.
+$(VENV)/installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "estrofa: Python 3.11 or newer is needed; name one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check -r requirements.txt
+	touch $@
+
+lock:  ## resolve pyproject.toml's dependencies anew and pin all of them
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/pip install --disable-pip-version-check $$($(PYTHON) -c \
+		'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"])')
+	{ echo "# Made by \`make lock\` from pyproject.toml; every package, exactly."; \
+		$(VENV)-lock/bin/pip freeze | sed 's/^\(torch==[^+]*\)+.*/\1/'; } > requirements.txt
+	rm -rf $(VENV)-lock
