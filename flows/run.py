@@ -13,7 +13,7 @@ import networkx
 from dvc.repo import Repo
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
-from prefect.futures import PrefectFuture
+from prefect.states import State
 from prefect.tasks import exponential_backoff
 
 from pipeline.stage import BadInput
@@ -32,7 +32,7 @@ def stages(root: Path = ROOT) -> dict[str, list[str]]:
         with Repo(str(root)) as repo:
             graph = repo.index.graph  # from a stage to the stages it needs
             return {
-                stage.addressing: [needed.addressing for needed in graph.successors(stage)]
+                stage.name: [needed.name for needed in graph.successors(stage)]
                 for stage in networkx.dfs_postorder_nodes(graph)
             }
     except Exception as error:  # DVC has no common base for what a faulty file raises
@@ -59,7 +59,7 @@ def reproduce(stage: str, root: Path, force: bool) -> None:
             for line in process.stdout:
                 if line.strip():
                     logger.info(line.rstrip())
-                    said = [*said[-4:], line.strip()]
+                    said = [*said[-7:], line.strip()]
         except BaseException:
             process.terminate()  # a cancelled flow must not leave a stage writing
             raise
@@ -80,20 +80,22 @@ def run(root: Path = ROOT, force: bool = False, scrape_retry_delay: float = 10) 
     Returns:
         The stages in the order they ran, each with the stages it needs.
     """
-    done: dict[str, PrefectFuture[None]] = {}
     order = stages(root)
+    ended: dict[str, State[None]] = {}
     for stage, needed in order.items():
         retries = {"retries": 3, "retry_delay_seconds": exponential_backoff(scrape_retry_delay)}
         named = reproduce.with_options(name=stage, **(retries if stage == "scrape" else {}))
-        done[stage] = named.submit(stage, root, force, wait_for=[done[name] for name in needed])
-        done[stage].result()  # one at a time: DVC lets a single writer into the repository
+        # One at a time: DVC lets a single writer into the repository.
+        ended[stage] = named(stage, root, force, wait_for=[ended[name] for name in needed], return_state=True)
+        ended[stage].result()  # raises where the stage failed
     publish(root)
     return order
 
 
 def publish(root: Path) -> None:
     """Show the figures and the samples of the run as Prefect artifacts."""
-    create_table_artifact(key="figures", table=figures_table(root), description="Base and tuned model")
+    if (root / "metrics" / "evaluate.json").exists():
+        create_table_artifact(key="figures", table=figures_table(root), description="Base and tuned model")
     samples = root / "data" / "evaluation" / "samples.md"
     if samples.exists():
         create_markdown_artifact(key="samples", markdown=samples.read_text(encoding="utf-8"))
