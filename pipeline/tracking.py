@@ -1,0 +1,75 @@
+"""MLflow in one place: where runs are kept, how a run is opened, what identifies it.
+
+`python -m pipeline.tracking` opens the MLflow UI over the same store.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+
+import mlflow
+from mlflow.exceptions import MlflowException
+
+ROOT = Path(__file__).resolve().parent.parent
+EXPERIMENT = "estrofa"
+RUN_FILE = Path("models/run.json")
+
+
+def tracking_uri() -> str:
+    """`MLFLOW_TRACKING_URI`, or else SQLite in the repository's root."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlflow.db'}"
+
+
+@contextmanager
+def mlflow_run(run_id: str | None = None) -> Iterator[mlflow.ActiveRun]:
+    """Open a run of the experiment `estrofa`: the one of `run_id` where the store has it, else a new one.
+
+    The run of a model made on another machine, or before the store was removed, is not there; then a new one takes
+    what this stage logs.
+    """
+    mlflow.set_tracking_uri(tracking_uri())
+    if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+        local = tracking_uri().startswith("sqlite:///")
+        mlflow.create_experiment(EXPERIMENT, artifact_location=(ROOT / "mlartifacts").as_uri() if local else None)
+    mlflow.set_experiment(EXPERIMENT)
+    if run_id is not None:
+        try:
+            mlflow.get_run(run_id)
+        except MlflowException:
+            run_id = None
+    with mlflow.start_run(run_id=run_id) as run:
+        mlflow.set_tags(provenance())
+        yield run
+
+
+def provenance() -> dict[str, str]:
+    """What made a run: the git commit, whether the tree differs from it, and the hash of dvc.lock."""
+    lock = ROOT / "dvc.lock"
+    return {
+        "git_commit": _git("rev-parse", "HEAD") or "none",
+        "git_dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no"))).lower(),
+        "dvc_lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else "none",
+    }
+
+
+def recorded_run_id() -> str | None:
+    """The run that `finetune` wrote down for the stages after it."""
+    return json.loads(RUN_FILE.read_text(encoding="utf-8"))["run_id"] if RUN_FILE.exists() else None
+
+
+def _git(*arguments: str) -> str:
+    """What git says, or nothing where this is no repository."""
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+
+if __name__ == "__main__":
+    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", tracking_uri(), "--host", "127.0.0.1"]
+    sys.exit(subprocess.run(command).returncode)
