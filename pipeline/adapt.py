@@ -1,0 +1,84 @@
+"""What trains and what stays frozen: LoRA or every weight, and the language tokens in either case."""
+
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+
+from pipeline.params import Finetune
+from pipeline.prompt import language_token
+
+
+class LanguageRows(nn.Module):
+    """The embeddings of the language tokens, trainable while the rest of the embedding matrix is frozen.
+
+    PEFT's trainable tokens copy the whole matrix in each forward pass, and a matrix of 262,144 rows costs more to copy
+    than the model costs to run. Here the few rows live on their own, take their places as the input is embedded, and
+    move into the matrix on export.
+    """
+
+    def __init__(self, embedding: nn.Embedding, token_ids: list[int]) -> None:
+        super().__init__()
+        self.register_buffer("token_ids", torch.tensor(token_ids), persistent=False)
+        self.rows = nn.Parameter(embedding.weight[token_ids].detach().float().clone())
+        self.scale = float(getattr(embedding, "scalar_embed_scale", 1.0))  # Gemma scales what it embeds
+        self.remove = embedding.register_forward_hook(self._replace).remove
+
+    def _replace(self, embedding: nn.Embedding, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        matches = inputs[0][..., None] == self.token_ids.to(inputs[0].device)  # (rows, length, languages)
+        rows = (matches.to(self.rows.dtype) @ self.rows) * self.scale
+        return torch.where(matches.any(dim=-1, keepdim=True), rows.to(output.dtype), output)
+
+
+def prepare_model(
+    base: Path, tokenizer: PreTrainedTokenizerBase, languages: dict[str, str], params: Finetune, dtype: torch.dtype
+) -> PreTrainedModel:
+    """Load the base, give it rows for the language tokens, and make trainable what the method trains.
+
+    Frozen weights are held in `dtype`; weights that train are held in float32, and autocast does the rest.
+
+    Returns:
+        The model; under LoRA its submodule `language_rows` trains beside the adapters.
+    """
+    frozen = params.method == "lora"
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype if frozen else torch.float32)
+    known = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > known:
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    with torch.no_grad():
+        for code, name in languages.items():
+            # A new token starts as the mean of the tokens that spell the language's name.
+            spelling = tokenizer.encode(f" {name}", add_special_tokens=False)
+            for embedding in {model.get_input_embeddings(), model.get_output_embeddings()}:
+                row = tokenizer.convert_tokens_to_ids(language_token(code))
+                embedding.weight[row] = embedding.weight[spelling].float().mean(dim=0).to(embedding.weight.dtype)
+    if params.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.enable_input_require_grads()
+    if not frozen:
+        return model
+    lora = LoraConfig(
+        r=params.lora_rank,
+        lora_alpha=params.lora_alpha,
+        lora_dropout=params.lora_dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    embedding = model.get_input_embeddings()
+    rows = [tokenizer.convert_tokens_to_ids(language_token(code)) for code in languages]
+    adapted = get_peft_model(model, lora)
+    adapted.language_rows = LanguageRows(embedding, rows)
+    return adapted
+
+
+def merge(model: PreTrainedModel) -> PreTrainedModel:
+    """Fold adapters and language rows, where there are any, into the weights, which end up in bfloat16."""
+    if isinstance(model, PeftModel):
+        rows, model = model.language_rows, model.merge_and_unload()
+        rows.remove()
+        with torch.no_grad():
+            weight = model.get_input_embeddings().weight
+            weight[rows.token_ids] = rows.rows.to(weight.dtype)
+    return model.to(torch.bfloat16)

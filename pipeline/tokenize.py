@@ -1,0 +1,147 @@
+"""The stage *tokenize*: poems split by duplicate cluster, written in the prompt format, packed into training rows."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+
+import pandas as pd
+from datasets import Dataset
+from tokenizers import AddedToken
+from tqdm import tqdm
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from pipeline.base import resolve_base
+from pipeline.likelihood import encode_header
+from pipeline.packing import Example, cut_at_lines, pack
+from pipeline.params import Tokenize, load_params
+from pipeline.poems import POEM_SCHEMA, read_table, write_report, write_table
+from pipeline.prompt import Request, drop_fields, language_token
+from pipeline.stage import BadInput, stage, whole_folder
+
+POEMS = Path("data/tagged/poems.parquet")
+TOKENS = Path("data/tokens")
+REPORT = Path("metrics/tokenize.json")
+SPLITS = ("train", "validation", "test")
+
+
+def split_of(cluster: str, params: Tokenize) -> str:
+    """The side of the split on which a duplicate cluster falls.
+
+    It hangs on a hash of the cluster and the seed alone, so poems added later move none of those that were there.
+    """
+    digest = hashlib.sha256(f"{params.seed}:{cluster}".encode()).digest()
+    draw = int.from_bytes(digest[:8], "big") / 2**64
+    if draw < params.test_share:
+        return "test"
+    return "validation" if draw < params.test_share + params.validation_share else "train"
+
+
+def split_poems(poems: pd.DataFrame, params: Tokenize) -> dict[str, pd.DataFrame]:
+    """Split a table of poems into train, validation and test, whole clusters each.
+
+    Raises:
+        BadInput: there are no poems, or some language is missing from a split.
+    """
+    if poems.empty:
+        raise BadInput(
+            str(POEMS), "no poems are left", "See data/clean/rejects.parquet and data/tagged/rejects.parquet"
+        )
+    sides = poems["cluster"].map(lambda cluster: split_of(cluster, params))
+    splits = {name: poems[sides == name].reset_index(drop=True) for name in SPLITS}
+    for language, count in poems["language"].value_counts().items():
+        for name, split in splits.items():
+            if language not in set(split["language"]):
+                problem = f"the corpus is too small to split: its {count} poems in {language!r} leave none for {name}"
+                remedy = "Add poems, raise tokenize.test_share and tokenize.validation_share, or drop the language"
+                raise BadInput(str(POEMS), problem, remedy)
+    return splits
+
+
+def add_language_tokens(tokenizer: PreTrainedTokenizerBase, languages: list[str]) -> None:
+    """Give the tokenizer one control token a language, which no text can spell, and a padding token."""
+    tokens = [AddedToken(language_token(language), special=True, normalized=False) for language in languages]
+    tokenizer.add_tokens(tokens, special_tokens=True)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+
+
+def poem_request(poem: dict[str, str | None]) -> Request:
+    """What a row of the table says of a poem."""
+    return Request(poem["language"], style=poem["style"], author=poem["author"], title=poem["title"])
+
+
+def examples_of(
+    poem: dict[str, str | None], tokenizer: PreTrainedTokenizerBase, params: Tokenize, training: bool
+) -> Iterator[Example]:
+    """A poem as training examples: one, or, where it does not fit a row, one for each stretch of whole lines.
+
+    In training, header fields are dropped at random, by the poem's id and the seed. The end-of-text token closes the
+    last stretch alone, so the model learns where a poem ends.
+
+    Raises:
+        BadInput: the header alone fills a row.
+    """
+    request = poem_request(poem)
+    if training:
+        request = drop_fields(request, params.drop_field, Random(f"{params.seed}:{poem['poem_id']}"))
+    prompt = encode_header(tokenizer, request)
+    text = poem["text"]
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ids = [*encoded["input_ids"], tokenizer.eos_token_id]
+    room = params.block_size - len(prompt)
+    if room < params.block_size // 4:
+        problem = f"the header of {poem['title']!r} takes {len(prompt)} of {params.block_size} tokens"
+        raise BadInput("params.yaml: tokenize.block_size", problem, "Raise block_size or shorten the fields")
+    ends = [token + 1 for token, (_, end) in enumerate(encoded["offset_mapping"]) if text[:end].endswith("\n")]
+    stanza_ends = [end for end in ends if text[: encoded["offset_mapping"][end - 1][1]].endswith("\n\n")]
+    for start, end in cut_at_lines(ends, stanza_ends, len(ids), room):
+        yield Example([*prompt, *ids[start:end]], len(prompt))
+
+
+def tokenize_poems(
+    poems: pd.DataFrame, tokenizer: PreTrainedTokenizerBase, params: Tokenize, training: bool
+) -> list[Example]:
+    """All examples of a table of poems, in its order."""
+    records = tqdm(poems.to_dict("records"), desc="tokenize", unit=" poems", disable=len(poems) < 1000)
+    return [example for poem in records for example in examples_of(poem, tokenizer, params, training)]
+
+
+def rows_report(examples: list[Example], rows: int, block_size: int) -> dict[str, float]:
+    """How many tokens the rows hold, how many of them the loss counts, and the share of positions that are real."""
+    tokens = sum(len(example.input_ids) for example in examples)
+    headers = sum(example.header_length for example in examples)
+    return {
+        "rows": rows,
+        "tokens": tokens,
+        "tokens_in_loss": tokens - headers,
+        "utilisation": round(tokens / (rows * block_size), 4),
+    }
+
+
+@stage
+def main() -> None:
+    params = load_params()
+    block_size = params.tokenize.block_size
+    splits = split_poems(read_table(POEMS), params.tokenize)
+    tokenizer = AutoTokenizer.from_pretrained(resolve_base(params.base))
+    add_language_tokens(tokenizer, list(params.languages))
+    report = {
+        "poems": {name: split["language"].value_counts().sort_index().to_dict() for name, split in splits.items()}
+    }
+    with whole_folder(TOKENS) as partial:
+        tokenizer.save_pretrained(partial / "tokenizer")
+        for name in ("train", "validation"):
+            examples = tokenize_poems(splits[name], tokenizer, params.tokenize, training=name == "train")
+            rows = Dataset.from_dict(pack(examples, block_size, tokenizer.pad_token_id))
+            rows.save_to_disk(partial / name)
+            report[name] = rows_report(examples, len(rows), block_size)
+        for name, split in splits.items():
+            write_table(split, partial / f"{name}.parquet", POEM_SCHEMA)
+    write_report(report, REPORT)
+    train = report["train"]
+    print(f"{train['rows']} training rows of {block_size} tokens, {train['utilisation']:.1%} of them real")
+
+
+if __name__ == "__main__":
+    main()
