@@ -1,0 +1,139 @@
+"""The stage `scrape`: every source in params.yaml becomes one file of raw records, and a report of how it went."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from pipeline.local_files import read_files
+from pipeline.params import FilesSource, Scrape, WikisourceSource, load_params
+from pipeline.poems import RAW_FIELDS, write_report
+from pipeline.stage import BadInput, stage, whole_folder
+from scrapers.anthology.server import serve
+
+RAW = Path("data/raw")
+REPORT = Path("metrics/scrape.json")
+REPOSITORY = Path(__file__).parents[1]
+
+Record = dict[str, str | None]
+Report = dict[str, Any]
+
+
+def scrape(params: Scrape, folder: Path) -> dict[str, Report]:
+    """Fetch all sources into `folder`, a `<source>.jsonl` each, its records in the order of their addresses.
+
+    Returns:
+        A report for each source: pages, poems, and what failed or was left out.
+
+    Raises:
+        BadInput: a source that cannot be had or that has no poem.
+    """
+    reports = {}
+    with ExitStack() as stack:
+        embedded = any(
+            isinstance(source, WikisourceSource) and source.site == "embedded" for source in params.sources.values()
+        )
+        anthology = stack.enter_context(serve()) if embedded else ""
+        for name, source in params.sources.items():
+            if isinstance(source, FilesSource):
+                records = list(tqdm(read_files(source, name), desc=f"scrape {name}", unit=" poems"))
+                reports[name] = {"poems": len(records)}
+            else:
+                site = anthology if source.site == "embedded" else source.site
+                records, reports[name] = crawl(name, source, site)
+            write_records(records, folder / f"{name}.jsonl")
+    return reports
+
+
+def crawl(name: str, source: WikisourceSource, site: str) -> tuple[list[Record], Report]:
+    """Crawl one site.
+
+    Args:
+        name: the source's name in params.yaml.
+        source: what to crawl there.
+        site: the address without a path.
+
+    Raises:
+        BadInput: the site is down, every page failed, or none has a poem.
+    """
+    order = {"source": name, "site": site, **source.model_dump(include={"start", "language", "max_pages", "delay"})}
+    # A session of its own, so that Ctrl-C reaches this process alone, which then ends the crawl.
+    process = subprocess.Popen(
+        [sys.executable, "-m", "scrapers.crawl"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
+        start_new_session=True,
+    )
+    records, report = [], None
+    with process, tqdm(desc=f"scrape {name}", unit=" pages") as bar:
+        try:
+            process.stdin.write(json.dumps(order))
+            process.stdin.close()
+            for message in map(json.loads, process.stdout):
+                if "poem" in message:
+                    records.append(message["poem"])
+                    bar.set_postfix(poems=len(records), refresh=False)
+                bar.update("page" in message)
+                report = message.get("report")
+        except BaseException:
+            process.kill()
+            raise
+    if report is None:
+        raise RuntimeError(f"the crawl of {name} ended with status {process.returncode} and no report")
+    check(report, name, site)
+    return records, report
+
+
+def check(report: Report, name: str, site: str) -> None:
+    """Raise BadInput if a crawl brought nothing; single pages that failed or have no poem are only counted."""
+    place = f"params.yaml: scrape.sources.{name}"
+    failures = report["failures"]
+    if not report["pages"] and failures:
+        first = failures[0]
+        if all(isinstance(failure["problem"], str) for failure in failures):
+            raise BadInput(
+                f"{place}.site",
+                f"{site} does not answer ({first['problem']})",
+                "Check the address and the network, then run again",
+            )
+        raise BadInput(
+            f"{place}.start",
+            f"all {report['failed']} pages failed, such as {first['page']} with {first['problem']}",
+            "Check that the pages exist, or try later",
+        )
+    if not report["pages"]:
+        raise BadInput(
+            f"{place}.start", f"{site}/robots.txt forbids every page to start from", "Start from other pages"
+        )
+    if not report["poems"]:
+        raise BadInput(
+            f"{place}.start", f"no poem on {report['pages']} pages", "Start from a category or a book of poems"
+        )
+
+
+def write_records(records: Iterable[Record], path: Path) -> None:
+    """Write raw records as JSON lines, ordered by address so that two crawls of the same pages give the same bytes."""
+    ordered = sorted(records, key=lambda record: (record["url"], record["text"]))
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        for record in ordered:
+            file.write(json.dumps({field: record[field] for field in RAW_FIELDS}, ensure_ascii=False) + "\n")
+
+
+@stage
+def main() -> None:
+    params = load_params().scrape
+    with whole_folder(RAW) as folder:
+        reports = scrape(params, folder)
+    write_report(reports, REPORT)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""Scrapy's settings for every source; params.yaml adds each source's `delay` and `max_pages`."""
+
+BOT_NAME = "estrofa"
+SPIDER_MODULES = ["scrapers.spiders"]
+USER_AGENT = "Estrofa/0.1 (poetry corpus builder; +https://github.com/estrofa/estrofa)"
+
+ROBOTSTXT_OBEY = True
+ROBOTSTXT_USER_AGENT = "Estrofa"
+AUTOTHROTTLE_ENABLED = True  # waits about as long between requests as the site takes to answer, never less than `delay`
+AUTOTHROTTLE_START_DELAY = 0.0
+CONCURRENT_REQUESTS_PER_DOMAIN = 2
+DOWNLOAD_TIMEOUT = 60
+RETRY_TIMES = 3
+RETRY_HTTP_CODES = [429, 500, 502, 503, 504, 522, 524, 408]
+
+# A crawl that was stopped goes on from the pages it has; a day later they are fetched anew.
+HTTPCACHE_ENABLED = True
+HTTPCACHE_DIR = "httpcache"
+HTTPCACHE_EXPIRATION_SECS = 24 * 3600
+HTTPCACHE_IGNORE_HTTP_CODES = [404, *RETRY_HTTP_CODES]
+HTTPCACHE_POLICY = "scrapers.cache.KeepUnlessForbidden"
+
+COOKIES_ENABLED = False
+TELNETCONSOLE_ENABLED = False
+LOG_LEVEL = "ERROR"
+RETRY_GIVE_UP_LOG_LEVEL = "INFO"  # the report names the page
