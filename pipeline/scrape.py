@@ -36,19 +36,29 @@ def scrape(params: Scrape, folder: Path) -> dict[str, Report]:
     """
     reports = {}
     with ExitStack() as stack:
-        embedded = any(
-            isinstance(source, WikisourceSource) and source.site == "embedded" for source in params.sources.values()
-        )
-        anthology = stack.enter_context(serve()) if embedded else ""
+        sites = {source.site for source in params.sources.values() if isinstance(source, WikisourceSource)}
+        anthology = stack.enter_context(serve()) if "embedded" in sites else ""
         for name, source in params.sources.items():
             if isinstance(source, FilesSource):
-                records = list(tqdm(read_files(source, name), desc=f"scrape {name}", unit=" poems"))
-                reports[name] = {"poems": len(records)}
+                records, reports[name] = read(name, source)
             else:
-                site = anthology if source.site == "embedded" else source.site
-                records, reports[name] = crawl(name, source, site)
+                records, reports[name] = crawl(name, source, anthology if source.site == "embedded" else source.site)
             write_records(records, folder / f"{name}.jsonl")
     return reports
+
+
+def read(name: str, source: FilesSource) -> tuple[list[Record], Report]:
+    """Read the user's own files.
+
+    Raises:
+        BadInput: a file that cannot be read, or none with a poem.
+    """
+    records = list(tqdm(read_files(source, name), desc=f"scrape {name}", unit=" poems"))
+    without_text = sum(not record["text"] for record in records)
+    if without_text == len(records):
+        place = f"params.yaml: scrape.sources.{name}.columns.text"
+        raise BadInput(place, f"{source.columns.text!r} is blank in every row", "Name the column that holds the poems")
+    return records, {"poems": len(records) - without_text, "without_poem": without_text}
 
 
 def crawl(name: str, source: WikisourceSource, site: str) -> tuple[list[Record], Report]:
@@ -95,28 +105,17 @@ def crawl(name: str, source: WikisourceSource, site: str) -> tuple[list[Record],
 def check(report: Report, name: str, site: str) -> None:
     """Raise BadInput if a crawl brought nothing; single pages that failed or have no poem are only counted."""
     place = f"params.yaml: scrape.sources.{name}"
-    failures = report["failures"]
-    if not report["pages"] and failures:
-        first = failures[0]
-        if all(isinstance(failure["problem"], str) for failure in failures):
-            raise BadInput(
-                f"{place}.site",
-                f"{site} does not answer ({first['problem']})",
-                "Check the address and the network, then run again",
-            )
-        raise BadInput(
-            f"{place}.start",
-            f"all {report['failed']} pages failed, such as {first['page']} with {first['problem']}",
-            "Check that the pages exist, or try later",
-        )
-    if not report["pages"]:
-        raise BadInput(
-            f"{place}.start", f"{site}/robots.txt forbids every page to start from", "Start from other pages"
-        )
+    pages, failures = report["pages"], report["failures"]
+    if not pages and failures:
+        first = f"{failures[0]['page']}: {failures[0]['problem']}"
+        if all(isinstance(failure["problem"], str) for failure in failures):  # an exception, not an HTTP status
+            remedy = "Check the address and the network, then run again"
+            raise BadInput(f"{place}.site", f"{site} does not answer ({first})", remedy)
+        raise BadInput(f"{place}.start", f"every page failed ({first})", "Check that the pages exist, or try later")
+    if not pages:
+        raise BadInput(f"{place}.start", f"{site}/robots.txt forbids these pages", "Start from others")
     if not report["poems"]:
-        raise BadInput(
-            f"{place}.start", f"no poem on {report['pages']} pages", "Start from a category or a book of poems"
-        )
+        raise BadInput(f"{place}.start", f"no poem on {pages} pages", "Start from a category or a book of poems")
 
 
 def write_records(records: Iterable[Record], path: Path) -> None:
