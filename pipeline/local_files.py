@@ -6,6 +6,7 @@ import glob
 import gzip
 import io
 import json
+import re
 import sys
 import zlib
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,7 @@ from pipeline.stage import BadInput
 
 FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".txt": "text"}
 TEXT_FILE = Columns(text="text", title="title")
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # JSON can name one, UTF-8 cannot hold it
 Row = dict[str, Any]
 
 
@@ -152,6 +154,7 @@ def _string(value: Any) -> str | None:
     if isinstance(value, list):
         value = "\n".join(map(str, value))
     text = "" if value is None else str(value)
+    text = _HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text)
     return text if text.strip() else None
 
 

@@ -29,12 +29,12 @@ def crawl(source: str, site: str, start: list[str], language: str, max_pages: in
         site: the address without a path.
         start: paths of the pages to start from.
         language: ISO 639-1 code that the source declares.
-        max_pages: answers after which the crawl ends.
+        max_pages: pages read at most.
         delay: seconds between two requests at least.
     """
     settings = Settings()
     settings.setmodule("scrapers.settings")
-    settings.setdict({"CLOSESPIDER_PAGECOUNT": max_pages, "DOWNLOAD_DELAY": delay})
+    settings.set("DOWNLOAD_DELAY", delay)
     process = AsyncCrawlerProcess(settings)
     # The report says which pages failed; a robots.txt that cannot be had fails like the pages after it.
     logging.getLogger("scrapy.downloadermiddlewares.robotstxt").setLevel(logging.CRITICAL)
@@ -42,7 +42,7 @@ def crawl(source: str, site: str, start: list[str], language: str, max_pages: in
     crawler.signals.connect(_tell_page, signals.response_received)
     crawler.signals.connect(_tell_poem, signals.item_scraped)
     crawler.signals.connect(_note_error, signals.spider_error)
-    process.crawl(crawler, source=source, site=site, start=start, language=language)
+    process.crawl(crawler, source=source, site=site, start=start, language=language, max_pages=max_pages)
     process.start()
     _tell(report=_report(crawler))
 

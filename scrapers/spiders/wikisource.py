@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from lxml.html import HtmlElement
 from scrapy import Request, Spider
-from scrapy.exceptions import IgnoreRequest
+from scrapy.exceptions import CloseSpider, IgnoreRequest
 from scrapy.http import HtmlResponse, Response
 from scrapy.selector import Selector
 from scrapy.spidermiddlewares.httperror import HttpError
@@ -31,13 +31,15 @@ class WikisourceSpider(Spider):
         site: the address without a path, such as `https://en.wikisource.org`.
         start: paths of the pages to start from.
         language: ISO 639-1 code, for pages that declare none.
+        max_pages: pages read at most.
     """
 
     name = "wikisource"
 
-    def __init__(self, source: str, site: str, start: list[str], language: str, **values: Any) -> None:
+    def __init__(self, source: str, site: str, start: list[str], language: str, max_pages: int, **values: Any) -> None:
         super().__init__(**values)
         self.source, self.site, self.start_paths, self.language = source, site.rstrip("/"), start, language
+        self.max_pages = max_pages
         self.allowed_domains = [urlsplit(site).hostname]
         self.pages = 0
         self.without_poem: list[str] = []
@@ -51,6 +53,8 @@ class WikisourceSpider(Spider):
         return Request(self.site + quote(path, safe="/:%?=&"), callback=self.parse, errback=self.on_failure)
 
     def parse(self, response: Response) -> Iterator[RawPoem | Request]:
+        if self.pages == self.max_pages:
+            raise CloseSpider("max_pages")
         self.pages += 1
         if not isinstance(response, HtmlResponse):
             self.without_poem.append(self.path(response.url))

@@ -1,0 +1,143 @@
+"""The Wikisource spider: what it takes from a page, what it leaves, and how it moves through a site."""
+
+import string
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from parsel import Selector
+from scrapy.http import HtmlResponse, Request, Response
+from scrapy.settings import Settings
+
+from scrapers import settings as scrapy_settings
+from scrapers.anthology.markup import block
+from scrapers.anthology.poems import Poem
+from scrapers.cache import KeepUnlessForbidden
+from scrapers.spiders.wikisource import WikisourceSpider, verse
+
+SITE = "https://en.wikisource.org"
+BARE_POEM = '<div class="mw-parser-output"><div class="poem"><p>One line</p></div></div>'
+
+
+def spider():
+    return WikisourceSpider(source="ws", site=SITE, start=["/wiki/Category:Poems"], language="en", max_pages=10)
+
+
+def visit(body, path="/wiki/Leaves/Song", crawler=None):
+    """What the spider makes of a page: its poems, and the paths it would go to next."""
+    crawler = crawler or spider()
+    results = list(crawler.parse(HtmlResponse(SITE + path, body=body.encode(), encoding="utf-8")))
+    poems = [result for result in results if not isinstance(result, Request)]
+    return poems, [crawler.path(result.url) for result in results if isinstance(result, Request)]
+
+
+def verse_of(html):
+    return verse(Selector(html).css("div")[0])
+
+
+def test_a_break_ends_a_line_and_a_paragraph_a_stanza():
+    html = '<div class="poem">\n<p>One<br />\ntwo\n</p>\n<p>three<br>four\n</p></div>'
+    assert verse_of(html) == "One\ntwo\n\nthree\nfour"
+
+
+def test_line_breaks_of_the_html_source_are_spaces():
+    assert verse_of("<div>\n  One\n   long   line\n</div>") == "One long line"
+
+
+def test_spaces_that_do_not_break_stay_for_the_cleaner():
+    assert verse_of("<div>One<br/>&#160;&#160;two</div>") == "One\n\N{NO-BREAK SPACE}\N{NO-BREAK SPACE}two"
+
+
+def test_what_the_markup_says_is_no_verse_goes_and_the_words_after_it_stay():
+    html = (
+        '<div class="ws-poem"><div class="ws-poem-stanza"><span class="ws-poem-line"><span class="ws-poem-versenum">5 '
+        '</span>The <i>crane</i><sup class="reference">[1]</sup> swings</span><br class="ws-poem-break"/>'
+        '<!-- note --><span class="wst-pline">10</span>over<span class="ws-noexport">edit</span></div></div>'
+    )
+    assert verse_of(html) == "The crane swings\nover"
+
+
+words = st.text(string.ascii_letters + "áéíóúñü¿¡,;—'&<>", min_size=1, max_size=8)
+lines = st.lists(words, min_size=1, max_size=6).map(" ".join)
+stanzas = st.lists(lines, min_size=1, max_size=6).map("\n".join)
+
+
+@settings(deadline=None)
+@given(st.lists(stanzas, min_size=1, max_size=4).map("\n\n".join), st.integers(0, 400))
+def test_a_poem_comes_out_of_every_kind_of_markup_as_it_went_in(text, number):
+    html, _ = block(Poem("Book", "Author", "ode", "en", "Title", text), number)
+    assert verse_of(html) == text
+
+
+def test_a_poems_page_gives_every_field():
+    body = """<html><head><link rel="canonical" href="https://en.wikisource.org/wiki/Leaves/Song"/></head>
+    <h1 id="firstHeading">Leaves/Song</h1><div class="mw-parser-output" lang="es">
+    <div id="headertemplate" class="ws-noexport"><span id="header-section-text">Song of <i>Myself</i></span></div>
+    <div id="ws-data"><span id="ws-title">Leaves</span><span id="ws-author">Walt  Ida</span></div>
+    <div class="poem"><p>One<br/>two</p></div><span class="licensetpl_short">CC0</span></div>
+    <div id="mw-normal-catlinks"><a>Categories</a><ul><li><a>1855 works</a></li><li><a>Odes</a></li></ul></div>"""
+    [poem], _ = visit(body)
+    assert poem == {
+        "source": "ws",
+        "url": "https://en.wikisource.org/wiki/Leaves/Song",
+        "title": "Song of Myself",
+        "author": "Walt Ida",
+        "collection": "Leaves",
+        "style": "ode",
+        "licence": "CC0",
+        "declared_language": "es",
+        "text": "One\ntwo",
+    }
+
+
+def test_a_bare_page_gives_its_heading_as_title_and_the_sources_language():
+    [poem], _ = visit('<h1 id="firstHeading">The Raven</h1>' + BARE_POEM, "/wiki/The_Raven")
+    assert (poem["title"], poem["collection"], poem["author"]) == ("The Raven", None, None)
+    assert (poem["declared_language"], poem["url"]) == ("en", SITE + "/wiki/The_Raven")
+
+
+def test_poem_blocks_of_one_page_are_stanzas_of_one_poem():
+    blocks = '<div class="poem"><p>a</p></div><div class="ws-poem"><div class="ws-poem-stanza">b</div></div>'
+    [poem], _ = visit(f'<div class="mw-parser-output">{blocks}</div>')
+    assert poem["text"] == "a\n\nb"
+
+
+def test_a_category_leads_to_its_members_its_subcategories_and_its_other_pages_but_not_off_the_wiki():
+    body = """<div id="mw-subcategories"><li><a href="/wiki/Category:Odes">O</a></li></div>
+    <div id="mw-pages">(previous page)
+    (<a href="/w/index.php?title=Category:Poems&amp;pagefrom=%C3%89a+b#mw-pages">next page</a>)
+    <ul><li><a href="/wiki/A/B">B</a></li><li><a href="https://other.example/wiki/C">C</a></li></ul></div>"""
+    poems, paths = visit(body, "/wiki/Category:Poems")
+    assert not poems
+    assert paths == ["/wiki/Category:Odes", "/wiki/A/B", "/wiki/Category:Poems?pagefrom=Éa b"]
+
+
+def test_a_book_leads_to_its_poems_alone():
+    body = """<div class="mw-parser-output"><a href="/wiki/Leaves/A">A</a> <a href="/wiki/Author:Ida">Ida</a>
+    <a href="/wiki/Leavestaking">L</a></div><footer><a href="/wiki/Leaves/Footer">F</a></footer>"""
+    assert visit(body, "/wiki/Leaves") == ([], ["/wiki/Leaves/A"])
+
+
+def test_a_page_without_a_poem_is_counted():
+    crawler = spider()
+    assert visit('<div class="mw-parser-output"><p>Prose.</p></div>', "/wiki/Preface", crawler) == ([], [])
+    list(crawler.parse(Response(SITE + "/wiki/File.pdf", body=b"%PDF")))
+    assert crawler.without_poem == ["/wiki/Preface", "/wiki/File.pdf"]
+
+
+def test_the_settings_are_polite():
+    assert scrapy_settings.ROBOTSTXT_OBEY
+    assert scrapy_settings.AUTOTHROTTLE_ENABLED
+    assert scrapy_settings.USER_AGENT.startswith("Estrofa/")
+    assert {429, 503} <= set(scrapy_settings.RETRY_HTTP_CODES)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "kept"),
+    [(200, {}, True), (200, {"Cache-Control": "private, no-store"}, False), (503, {}, False)],
+)
+def test_pages_are_kept_for_a_crawl_that_goes_on_unless_the_site_forbids_it(status, headers, kept):
+    values = Settings()
+    values.setmodule(scrapy_settings)
+    response = Response(SITE, status=status, headers=headers)
+    assert KeepUnlessForbidden(values).should_cache_response(response, Request(SITE)) is kept
