@@ -24,7 +24,7 @@ from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTr
 from pipeline.adapt import merge, prepare_model
 from pipeline.base import best_device, best_dtype, resolve_base
 from pipeline.checkpoint import Checkpoint, Progress, run_key
-from pipeline.likelihood import bits_per_byte, hidden_states, poem_log_likelihoods, token_losses
+from pipeline.likelihood import bits_per_byte, hidden_states, poem_log_likelihoods, summed_loss
 from pipeline.model_card import model_card
 from pipeline.params import Finetune, Params, load_params
 from pipeline.poems import read_report, read_table, write_report
@@ -98,7 +98,7 @@ def train_step(
         batch = {name: column.long().to(device) for name, column in batch.items()}
         with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=dtype == torch.bfloat16):
             hidden = hidden_states(model, batch["input_ids"], batch["position_ids"])
-            loss = token_losses(model, hidden, batch["labels"]).sum() / counted
+            loss = summed_loss(model, hidden, batch["labels"]) / counted
         loss.backward()
         step_loss += loss.item()
     return step_loss

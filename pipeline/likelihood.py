@@ -1,21 +1,20 @@
 """How likely a model finds tokens and poems, without ever holding the logits of a whole batch.
 
 A vocabulary of 262,144 makes the logits of one row of 256 tokens 268 MB in float32; only the positions that count are
-turned into logits, a chunk at a time, and in training each chunk is computed again in the backward pass.
+turned into logits, and only a chunk of them at a time.
 """
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
-from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pipeline.prompt import Request, header
 
-CHUNK = 512  # positions whose logits exist at a time
+CHUNK = 256  # positions whose logits exist at a time
 
 
 def hidden_states(model: PreTrainedModel, input_ids: Tensor, position_ids: Tensor | None = None) -> Tensor:
@@ -24,12 +23,12 @@ def hidden_states(model: PreTrainedModel, input_ids: Tensor, position_ids: Tenso
     Without an attention mask, transformers keeps attention inside the stretches over which `position_ids` counts up,
     so poems packed into one row do not see each other.
     """
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return base.base_model(input_ids=input_ids, position_ids=position_ids, use_cache=False).last_hidden_state
+    adapted = model.get_base_model() if hasattr(model, "get_base_model") else model
+    return adapted.base_model(input_ids=input_ids, position_ids=position_ids, use_cache=False).last_hidden_state
 
 
-def token_losses(model: PreTrainedModel, hidden: Tensor, labels: Tensor) -> Tensor:
-    """The negative log-likelihood, in nats, of each position whose label counts.
+def summed_loss(model: PreTrainedModel, hidden: Tensor, labels: Tensor) -> Tensor:
+    """The summed negative log-likelihood, in nats, of the labels that count, for training.
 
     Args:
         model: whose head and logit scaling are used.
@@ -37,25 +36,87 @@ def token_losses(model: PreTrainedModel, hidden: Tensor, labels: Tensor) -> Tens
         labels: `(rows, length)` token ids, -100 where a position does not count; not shifted.
 
     Returns:
-        A float32 tensor with one value for each counted label after the first position, row by row.
+        A scalar.
     """
+    states, targets = counted_positions(hidden, labels)
+    head = output_head(model)
+    return _HeadLoss.apply(states, head.weight, targets, softcap_of(model))
+
+
+def token_losses(model: PreTrainedModel, hidden: Tensor, labels: Tensor) -> Tensor:
+    """The negative log-likelihood, in nats, of each label that counts; arguments as for `summed_loss`.
+
+    Returns:
+        A float32 tensor with one value for each counted label after the first position, row by row. It has no
+        gradient.
+    """
+    states, targets = counted_positions(hidden.detach(), labels)
+    weight, softcap = output_head(model).weight, softcap_of(model)
+    chunks = zip(states.split(CHUNK), targets.split(CHUNK), strict=True)
+    return torch.cat(
+        [-_log_probabilities(part, weight, softcap).gather(1, goal[:, None])[:, 0] for part, goal in chunks]
+    )
+
+
+def counted_positions(hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """The hidden states that predict a label that counts, `(count, hidden)`, and those labels, `(count,)`."""
     targets = labels[:, 1:]
     counted = targets != -100
-    hidden, targets = hidden[:, :-1][counted], targets[counted]
-    base = model.get_base_model() if hasattr(model, "get_base_model") else model
-    head = base.get_output_embeddings()
-    softcap = getattr(base.config, "final_logit_softcapping", None)
+    return hidden[:, :-1][counted], targets[counted]
 
-    def losses(hidden: Tensor, targets: Tensor) -> Tensor:
-        logits = head(hidden).float()
-        if softcap:
-            logits = torch.tanh(logits / softcap) * softcap
-        return cross_entropy(logits, targets, reduction="none")
 
-    chunks = zip(hidden.split(CHUNK), targets.split(CHUNK), strict=True)
-    if torch.is_grad_enabled():
-        return torch.cat([checkpoint(losses, *chunk, use_reentrant=False) for chunk in chunks])
-    return torch.cat([losses(*chunk) for chunk in chunks])
+def output_head(model: PreTrainedModel) -> torch.nn.Linear:
+    """The layer from hidden states to logits."""
+    return model.get_output_embeddings()
+
+
+def softcap_of(model: PreTrainedModel) -> float | None:
+    """The bound that some Gemma models put on their logits."""
+    return getattr(model.config, "final_logit_softcapping", None)
+
+
+def _log_probabilities(states: Tensor, weight: Tensor, softcap: float | None) -> Tensor:
+    logits = (states.to(weight.dtype) @ weight.T).float()
+    if softcap:
+        logits = torch.tanh(logits / softcap) * softcap
+    return torch.log_softmax(logits, dim=-1)
+
+
+class _HeadLoss(torch.autograd.Function):
+    """Head and cross-entropy in one, a chunk of positions at a time, the gradient taken while the logits are there.
+
+    The gradient of the loss in a logit is its probability, less one for the target, so the forward pass can finish
+    the backward pass's work and drop the logits (the fused linear cross-entropy of Hsu et al., "Liger Kernel", 2024).
+    """
+
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, softcap: float | None) -> Tensor:
+        device = states.device.type
+        computed = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
+        head = weight.to(computed)
+        grad_states = torch.empty_like(states)
+        grad_weight = torch.zeros_like(weight, dtype=torch.float32) if weight.requires_grad else None
+        total = torch.zeros((), device=states.device)
+        with torch.autocast(device, enabled=False):
+            for start in range(0, len(states), CHUNK):
+                part, goal = states[start : start + CHUNK].to(computed), targets[start : start + CHUNK, None]
+                grad = _log_probabilities(part, head, softcap)
+                total -= grad.gather(1, goal).sum()
+                grad = grad.exp_().scatter_add_(1, goal, -torch.ones_like(goal, dtype=grad.dtype))
+                if softcap:
+                    capped = part @ head.T
+                    grad *= 1 - torch.tanh(capped.float() / softcap).square()
+                grad = grad.to(computed)
+                grad_states[start : start + CHUNK] = grad @ head
+                if grad_weight is not None:
+                    grad_weight += grad.T @ part
+        ctx.save_for_backward(grad_states, grad_weight)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
+        grad_states, grad_weight = ctx.saved_tensors
+        return grad_states * grad_output, None if grad_weight is None else grad_weight * grad_output, None, None
 
 
 @torch.inference_mode()

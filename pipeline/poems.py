@@ -51,14 +51,16 @@ def write_table(table: pd.DataFrame, path: Path, schema: pa.Schema) -> None:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read a table of poems or rejects.
+    """Read a table of poems or rejects; what is missing is None, not pandas' NaN, which counts as true.
 
     Raises:
         BadInput: the file is absent, usually because an earlier stage has not run.
     """
     if not path.exists():
         raise BadInput(str(path), "no such file", "Run `make run`, or `dvc repro`, which make it first")
-    return pq.read_table(path).to_pandas()
+    table = pq.read_table(path).to_pandas(types_mapper={pa.string(): pd.ArrowDtype(pa.string())}.get)
+    strings = table.select_dtypes(pd.ArrowDtype(pa.string())).columns
+    return table.assign(**{name: table[name].astype(object).where(table[name].notna(), None) for name in strings})
 
 
 def write_report(report: dict[str, Any], path: Path) -> None:
