@@ -135,11 +135,16 @@ class Register(Section):
     alias: str = pydantic.Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
 
 
+class Engine(Section):
+    address: str | None = pydantic.Field(default=None, pattern=r"^[a-z]+://.+$")
+
+
 class Params(Section):
     """All of `params.yaml`."""
 
     languages: dict[LanguageCode, str] = pydantic.Field(min_length=1)
     base: str = pydantic.Field(min_length=1)
+    engine: Engine = Engine()
     scrape: Scrape
     clean: Clean
     tag: Tag

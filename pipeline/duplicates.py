@@ -1,0 +1,147 @@
+"""Twin poems: exact ones by a hash, near ones by MinHash, and the clusters that may not cross the test split.
+
+Signatures and their banded index are datasketch's; every pair it proposes is checked by the exact Jaccard similarity.
+Two editions of a poem share most of their word pairs. Two sonnets that share a line share few.
+"""
+
+import hashlib
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import combinations, pairwise
+from typing import Any
+
+import numpy as np
+import xxhash
+from datasketch import MinHash, MinHashLSH
+
+from pipeline.cleaning_rules import words_of
+
+PERMUTATIONS = 128
+_COMMON = 12  # poems in which a line may stand before it says nothing about any two of them
+_LINE_WORDS = 4  # words below which a line is too common to tell poems apart
+
+
+def normalise(text: str) -> str:
+    """The text without case, accents and punctuation: what two prints of a poem have in common."""
+    plain = "".join(mark for mark in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(mark))
+    return "\n".join(" ".join(words_of(line.replace("'", "").replace("’", ""))) for line in plain.split("\n"))
+
+
+def exact_key(text: str) -> str:
+    """A hash that two poems share where they have the same words in the same order."""
+    return hashlib.sha256(" ".join(normalise(text).split()).encode()).hexdigest()
+
+
+def shingles(text: str) -> np.ndarray:
+    """The poem's word pairs as sorted distinct 32-bit hashes, line breaks ignored."""
+    words = normalise(text).encode().split()
+    pairs = {xxhash.xxh32_intdigest(b" ".join(pair)) for pair in pairwise(words)}
+    return np.array(sorted(pairs or {xxhash.xxh32_intdigest(b" ".join(words))}), dtype=np.uint32)
+
+
+def similarity(first: np.ndarray, second: np.ndarray) -> float:
+    """Jaccard similarity of two sets of shingles, in [0, 1]."""
+    shared = np.intersect1d(first, second, assume_unique=True).size
+    return shared / (first.size + second.size - shared)
+
+
+def similar_pairs(shingle_sets: Sequence[np.ndarray], threshold: float) -> Iterator[tuple[int, int, float]]:
+    """Pairs of poems whose similarity is at least `threshold`: both places, the lower first, and the similarity."""
+    # Bands this short miss few pairs at the threshold; the exact check takes care of the many that they propose.
+    rows = 2 if threshold < 0.3 else 3 if threshold < 0.6 else 5
+    index = MinHashLSH(num_perm=PERMUTATIONS, params=(PERMUTATIONS // rows, rows))
+    empty = MinHash(num_perm=PERMUTATIONS, seed=1, hashfunc=int)  # the shingles are hashes already
+    for place, shingle_set in enumerate(shingle_sets):
+        sketch = empty.copy()
+        sketch.update_batch(shingle_set.tolist())
+        for other in sorted(index.query(sketch)):
+            alike = similarity(shingle_sets[other], shingle_set)
+            if alike >= threshold:
+                yield other, place, alike
+        index.insert(place, sketch, check_duplication=False)
+
+
+def overlapping_pairs(texts: Sequence[str], threshold: float) -> Iterator[tuple[int, int]]:
+    """Pairs of which one holds at least the share `threshold` of the other's lines, and three of them at least.
+
+    This is how an excerpt finds the poem it was taken from, which Jaccard similarity does not show.
+    """
+    lines = [{line for line in normalise(text).split("\n") if line.count(" ") + 1 >= _LINE_WORDS} for text in texts]
+    holders: dict[str, list[int]] = defaultdict(list)
+    for place, own in enumerate(lines):
+        for line in own:
+            holders[line].append(place)
+    shared: Counter[tuple[int, int]] = Counter()
+    for places in holders.values():
+        if len(places) <= _COMMON:
+            shared.update(combinations(places, 2))
+    for (first, second), count in sorted(shared.items()):
+        if count >= max(3, threshold * min(len(lines[first]), len(lines[second]))):
+            yield first, second
+
+
+def components(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+    """Union-find: for each of `size` places the lowest place it is linked to, through however many pairs."""
+    root = list(range(size))
+
+    def find(place: int) -> int:
+        while root[place] != place:
+            root[place] = root[root[place]]
+            place = root[place]
+        return place
+
+    for first, second in pairs:
+        low, high = sorted((find(first), find(second)))
+        root[high] = low
+    return [find(place) for place in range(size)]
+
+
+def quality(poem: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What sorts the best copy of a poem first: whole letters, known author and title, more text; then its id."""
+    known = sum(bool(poem[field]) for field in ("author", "title", "licence", "style", "collection"))
+    return poem["text"].count("\ufffd"), -known, -poem["words"], poem["poem_id"], poem["url"] or ""
+
+
+def find_duplicates(
+    poems: Sequence[dict[str, Any]], duplicate_similarity: float, cluster_similarity: float
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Keep the best copy of each poem, and mark which of those kept resemble each other.
+
+    Args:
+        poems: rows of the table; their order does not matter.
+        duplicate_similarity: Jaccard similarity of word pairs from which two poems are one.
+        cluster_similarity: from which they share a cluster.
+
+    Returns:
+        The poems kept, best copies first, each with its `cluster`, and those dropped, each with `reason` and `detail`.
+    """
+    poems = sorted(poems, key=quality)
+    kept: dict[str, dict[str, Any]] = {}
+    dropped: list[dict[str, Any]] = []
+    for poem in poems:
+        best = kept.setdefault(exact_key(poem["text"]), poem)
+        if best is not poem:
+            dropped.append({**poem, "reason": "exact duplicate", "detail": f"of {best['poem_id']}"})
+    candidates = list(kept.values())
+    pairs = list(similar_pairs([shingles(poem["text"]) for poem in candidates], cluster_similarity))
+    twins: dict[int, list[tuple[int, float]]] = defaultdict(list)
+    for first, second, alike in pairs:
+        if alike >= duplicate_similarity:
+            twins[second].append((first, alike))
+    lost: set[int] = set()
+    for place in sorted(twins):  # best copies come first, so each is held against those better than it
+        for best, alike in twins[place]:
+            if best not in lost:
+                lost.add(place)
+                detail = f"{alike:.2f} like {candidates[best]['poem_id']}"
+                dropped.append({**candidates[place], "reason": "near duplicate", "detail": detail})
+                break
+    links = [pair[:2] for pair in pairs]
+    links.extend(overlapping_pairs([poem["text"] for poem in candidates], cluster_similarity))
+    roots = components(len(candidates), links)
+    return [
+        {**poem, "cluster": candidates[roots[place]]["poem_id"]}
+        for place, poem in enumerate(candidates)
+        if place not in lost
+    ], dropped
