@@ -129,7 +129,7 @@ def test_the_odd_pages_are_odd():
     assert "cafÃ©" in flawed(odd["mojibake"])
     assert flawed(odd["navigation"]).startswith("← Previous poem")
     assert "[2]" in flawed(odd["plain footnote marks"])
-    assert flawed(odd["plain verse numbers"]).split("\n")[5].endswith("    5")
+    assert flawed(odd["plain verse numbers"]).split("\n")[5].endswith("\N{NO-BREAK SPACE}5")
 
 
 def test_a_poem_without_a_text_is_refused_by_file_and_number(tmp_path):

@@ -102,6 +102,17 @@ def test_a_crawl_stops_at_its_greatest_number_of_pages(tmp_path):
     assert (report["pages"], report["poems"], report["failed"]) == (10, 9, 0)
 
 
+def test_a_crawl_run_again_takes_the_pages_it_has_and_asks_only_for_the_others(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pages = {"/wiki/Book": book("a", "late"), "/wiki/Book/a": Page(POEM.format("a"))}
+    with serve(pages, cache_control="max-age=0") as site:
+        assert run(tmp_path, mine=wiki(site))["mine"]["failed"] == 1
+        pages.clear()
+        pages["/wiki/Book/late"] = Page(POEM.format("late"))
+        report = run(tmp_path, mine=wiki(site))["mine"]
+    assert (report["poems"], report["failed"]) == (2, 0)
+
+
 def test_files_are_a_source_beside_sites(tmp_path):
     poems = tmp_path / "poems.jsonl"
     poems.write_text('{"text": "The crane\\nswings"}\n{"text": " "}\n')

@@ -45,7 +45,7 @@ def flawed(poem: Poem) -> str:
             verses = (index for index, line in enumerate(lines) if line)
             for count, index in enumerate(verses, start=1):
                 if count % 5 == 0:
-                    lines[index] += f"    {count}"
+                    lines[index] += "\N{NO-BREAK SPACE}" * 4 + str(count)
             return "\n".join(lines)
         case "plain footnote marks":
             lines[0] += "[1]"

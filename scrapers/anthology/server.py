@@ -15,9 +15,9 @@ class AnthologyServer(ThreadingHTTPServer):
 
     daemon_threads = True
 
-    def __init__(self, pages: dict[str, Page], port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
-        self.pages = pages
+    def __init__(self, pages: dict[str, Page], cache_control: str) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.pages, self.cache_control = pages, cache_control
         self._failing = {path for path, page in pages.items() if page.fails_once}
         self._lock = Lock()
 
@@ -52,7 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(page.status)
         self.send_header("Content-Type", page.content_type)
         self.send_header("Content-Length", str(len(body)))
-        self.send_header("Cache-Control", "no-store")  # its port is new each time, so no copy could be used again
+        self.send_header("Cache-Control", self.server.cache_control)
         if page.location:
             self.send_header("Location", page.location)
         self.end_headers()
@@ -63,9 +63,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(pages: dict[str, Page] | None = None) -> Iterator[str]:
-    """Serve the anthology, or other pages, on a free port of loopback; yields the address, without a final slash."""
-    with AnthologyServer(build_site() if pages is None else pages) as server:
+def serve(pages: dict[str, Page] | None = None, cache_control: str = "no-store") -> Iterator[str]:
+    """Serve the anthology, or other pages, on a free port of loopback; yields the address, without a final slash.
+
+    The port is new each time, so that a crawler could never use a copy of a page again; hence `no-store`.
+    """
+    with AnthologyServer(build_site() if pages is None else pages, cache_control) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         try:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -156,9 +155,9 @@ def _lists(poems: list[Poem], language: str) -> dict[str, Page]:
 
 def _poem_page(poem: Poem, poems: list[Poem], number: int) -> str:
     siblings = [other for other in poems if other.collection == poem.collection]
-    neighbours = list(pairwise([None, *siblings, None]))
+    around = [None, *siblings, None]
     place = siblings.index(poem)
-    previous, following = neighbours[place][0], neighbours[place + 1][1]
+    previous, following = around[place], around[place + 2]
     verse, notes = block(poem, number)
     return _render(
         "poem.html",
