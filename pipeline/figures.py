@@ -1,0 +1,170 @@
+"""What is measured on poems, whoever wrote them: language, repetition, shape, variety. Pure functions on texts.
+
+docs/figures.md says the same at more length. A poem is its text: lines end in one newline, stanzas in a blank line.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import cache
+from typing import TypeVar
+
+import numpy as np
+from langdetect import PROFILES_DIRECTORY, DetectorFactory
+from langdetect.lang_detect_exception import LangDetectException
+from scipy.stats import wasserstein_distance
+
+Item = TypeVar("Item")
+Interval = tuple[float, float]
+
+JUDGED_WORDS = 3  # words a line needs for its language to be told
+LONGEST_CYCLE = 16  # words
+CYCLES = 4  # times on end from which the same words are a loop: a chorus says a word three times
+
+
+def lines_of(poem: str) -> list[str]:
+    """The lines with text."""
+    return [line.strip() for line in poem.split("\n") if line.strip()]
+
+
+def words_of(text: str) -> list[str]:
+    """Words in lower case, without punctuation."""
+    return re.findall(r"[\w'’-]+", text.lower())
+
+
+def language_of(text: str, candidates: Sequence[str], seed: int = 0) -> str | None:
+    """The likeliest of the candidate languages, or None where the text has no letters (langdetect; Shuyo, 2010)."""
+    detector = _detectors(seed).create()
+    detector.set_prior_map({candidate: 1 / len(candidates) for candidate in candidates})
+    detector.append(text.lower())
+    try:
+        return detector.get_probabilities()[0].lang
+    except (LangDetectException, IndexError):
+        return None
+
+
+def foreign_lines(poem: str, language: str, languages: Sequence[str]) -> float:
+    """The share of a poem's lines in another of the corpus's languages; lines of one or two words are not judged."""
+    judged = [line for line in lines_of(poem) if len(words_of(line)) >= JUDGED_WORDS]
+    found = [language_of(line, languages) for line in judged]
+    return _share(tongue not in (language, None) for tongue in found)
+
+
+def adheres(poem: str, language: str, languages: Sequence[str], candidates: Sequence[str]) -> bool:
+    """Whether a poem is wholly in a language: as a whole, among all candidates, and with no foreign line."""
+    return language_of(poem, candidates) == language and foreign_lines(poem, language, languages) == 0
+
+
+def seq_rep(poem: str, n: int = 4) -> float:
+    """1 − distinct n-grams / n-grams of words: seq-rep-n (Welleck et al., "Neural Text Generation with Unlikelihood
+    Training", 2020, §6). 0 in a poem too short to repeat one.
+    """
+    grams = list(_ngrams(words_of(poem), n))
+    return 1 - len(set(grams)) / len(grams) if grams else 0.0
+
+
+def repeated_lines(poem: str) -> float:
+    """The share of lines that came before in the poem, punctuation and case aside."""
+    lines = [tuple(words_of(line)) for line in lines_of(poem)]
+    return 1 - len(set(lines)) / len(lines) if lines else 0.0
+
+
+def loops(poem: str) -> bool:
+    """Whether a poem is stuck: a line comes a third time with no new line since the second, or the same one to
+    `LONGEST_CYCLE` words come `CYCLES` times on end. Refrains, which have new lines between them, are no loops.
+    """
+    coming: Counter[tuple[str, ...]] = Counter()
+    stuck: set[tuple[str, ...]] = set()
+    for line in (tuple(words_of(line)) for line in lines_of(poem)):
+        if line in stuck:
+            return True
+        coming[line] += 1
+        stuck = stuck | {line} if coming[line] > 1 else set()
+    words = words_of(poem)
+    return any(_cycles(words, length) for length in range(1, LONGEST_CYCLE + 1))
+
+
+def words_a_line(poem: str) -> list[int]:
+    """Words of each line."""
+    return [len(line.split()) for line in lines_of(poem)]
+
+
+def lines_a_stanza(poem: str) -> list[int]:
+    """Lines of each stanza."""
+    return [len(lines_of(stanza)) for stanza in _stanzas(poem)]
+
+
+def stanzas_a_poem(poem: str) -> list[int]:
+    """The number of stanzas, as a list of one, like the other shapes."""
+    return [len(_stanzas(poem))]
+
+
+def shape_distance(shapes: Sequence[Sequence[int]], human: Sequence[Sequence[int]]) -> float:
+    """The first Wasserstein distance between two distributions of lengths, in words, lines or stanzas.
+
+    How far, on average, each generated length must move for the lengths to be spread as people's are (Kantorovich,
+    1942; `scipy.stats.wasserstein_distance`).
+
+    Args:
+        shapes, human: for each poem, what `words_a_line`, `lines_a_stanza` or `stanzas_a_poem` gave.
+    """
+    return float(wasserstein_distance(np.concatenate(shapes), np.concatenate(human)))
+
+
+def distinct(poems: Sequence[str], n: int, words: int | None = None) -> float:
+    """Distinct n-grams / n-grams over all poems: distinct-n (Li et al., "A Diversity-Promoting Objective Function for
+    Neural Conversation Models", 2016, §5).
+
+    Args:
+        words: how many of each poem's words to look at, since longer texts repeat more; by default all.
+    """
+    grams = [gram for poem in poems for gram in _ngrams(words_of(poem)[:words], n)]
+    return len(set(grams)) / len(grams) if grams else 0.0
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean, as a plain float."""
+    return float(np.mean(values))
+
+
+def interval(
+    items: Sequence[Item], statistic: Callable[[list[Item]], float], seed: int = 0, resamples: int = 500
+) -> Interval:
+    """The 95% percentile bootstrap interval of a statistic of poems drawn with replacement (Efron, 1979)."""
+    random = np.random.default_rng(seed)
+    draws = random.integers(len(items), size=(resamples, len(items)))
+    values = [statistic([items[index] for index in draw]) for draw in draws]
+    low, high = np.percentile(values, [2.5, 97.5])
+    return float(low), float(high)
+
+
+@cache
+def _detectors(seed: int) -> DetectorFactory:
+    """A detector draws at random; with a seed it draws the same each time."""
+    factory = DetectorFactory()
+    factory.load_profile(PROFILES_DIRECTORY)
+    factory.seed = seed
+    return factory
+
+
+def _stanzas(poem: str) -> list[str]:
+    return [stanza for stanza in re.split(r"\n\s*\n", poem) if stanza.strip()]
+
+
+def _ngrams(words: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
+    return zip(*(words[start:] for start in range(n)), strict=False)
+
+
+def _cycles(words: Sequence[Hashable], length: int) -> bool:
+    """Whether `length` words come `CYCLES` times on end: enough words in a row equal the one `length` before."""
+    run = 0
+    for word, earlier in zip(words[length:], words, strict=False):
+        run = run + 1 if word == earlier else 0
+        if run == length * (CYCLES - 1):
+            return True
+    return False
+
+
+def _share(marks: Iterator[bool]) -> float:
+    marks = list(marks)
+    return sum(marks) / len(marks) if marks else 0.0

@@ -1,0 +1,143 @@
+"""Each figure finds people's poems better than the same poems with the fault it is there to see."""
+
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline import figures
+from scrapers.anthology.poems import read_poems
+
+LANGUAGES = ["en", "es"]
+CANDIDATES = ["en", "es", "fr", "pt", "it", "ca", "de", "nl"]
+
+
+def share(values):
+    return figures.mean([float(value) for value in values])
+
+
+@pytest.fixture(scope="module")
+def human():
+    """Fifteen poems of the anthology in each language, from all its collections."""
+    poems = {language: [poem.text for poem in read_poems(language)] for language in LANGUAGES}
+    return {language: texts[:: max(1, len(texts) // 15)][:15] for language, texts in poems.items()}
+
+
+def lines_repeated(poem):
+    """Each stanza's first line three more times."""
+    return "\n\n".join("\n".join([stanza.split("\n")[0]] * 3 + [stanza]) for stanza in poem.split("\n\n"))
+
+
+def languages_mixed(poem, other):
+    """Every third line from a poem in the other language."""
+    lines, others = poem.split("\n"), figures.lines_of(other)
+    return "\n".join(others[at % len(others)] if at % 3 == 2 and line else line for at, line in enumerate(lines))
+
+
+def words_shuffled(poem, seed=0):
+    """The same words, lines and stanzas broken anywhere."""
+    tokens = poem.replace("\n", " \n ").split(" ")
+    Random(seed).shuffle(tokens)
+    return " ".join(tokens).replace(" \n ", "\n").strip()
+
+
+def lines_joined(poem):
+    """No line breaks within a stanza."""
+    return "\n\n".join(" ".join(stanza.split("\n")) for stanza in poem.split("\n\n"))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_language_figures_see_mixed_languages(human, language):
+    other = human["es" if language == "en" else "en"]
+    mixed = [languages_mixed(poem, stranger) for poem, stranger in zip(human[language], other, strict=False)]
+    adherence = share(figures.adheres(poem, language, LANGUAGES, CANDIDATES) for poem in human[language])
+    assert adherence > 0.8
+    assert adherence > share(figures.adheres(poem, language, LANGUAGES, CANDIDATES) for poem in mixed) + 0.5
+    foreign = share(figures.foreign_lines(poem, language, LANGUAGES) for poem in human[language])
+    assert foreign < 0.05
+    assert foreign < share(figures.foreign_lines(poem, language, LANGUAGES) for poem in mixed) - 0.15
+
+
+def test_a_poem_in_a_third_language_does_not_adhere():
+    french = "Les sanglots longs des violons de l'automne\nblessent mon cœur d'une langueur monotone"
+    assert not figures.adheres(french, "en", LANGUAGES, CANDIDATES)
+    assert not figures.adheres(french, "es", LANGUAGES, CANDIDATES)
+
+
+def test_a_text_without_letters_is_in_no_language():
+    assert figures.language_of("1 2 3 …", CANDIDATES) is None
+    assert not figures.adheres("", "en", LANGUAGES, CANDIDATES)
+
+
+def test_the_language_found_does_not_change_from_call_to_call():
+    line = "no se lo den a nadie, no"
+    assert len({figures.language_of(line, CANDIDATES) for _ in range(10)}) == 1
+
+
+@pytest.mark.parametrize("figure", [figures.seq_rep, figures.repeated_lines, figures.loops])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_repetition_figures_see_repeated_lines(human, language, figure):
+    people = share(figure(poem) for poem in human[language])
+    damaged = share(figure(lines_repeated(poem)) for poem in human[language])
+    assert people < 0.2
+    assert damaged > people + 0.2
+
+
+def test_repetition_is_counted_as_defined():
+    assert figures.seq_rep("a b c d e") == 0
+    assert figures.seq_rep("a b c d a b c d") == pytest.approx(1 / 5)
+    assert figures.repeated_lines("One,\ntwo\n\none!\nthree") == pytest.approx(1 / 4)
+
+
+def test_a_refrain_is_no_loop_and_a_phrase_without_end_is():
+    assert not figures.loops("\n\n".join(f"the river keeps\n{line}" for line in ("its silver", "its rain", "its own")))
+    assert figures.loops("the river keeps\nits silver\nthe river keeps\nits silver\nthe river keeps")
+    assert figures.loops("and the sea and the sea and the sea and the sea")
+    assert not figures.loops("row, row, row your boat")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("shape", [figures.words_a_line, figures.lines_a_stanza, figures.stanzas_a_poem])
+def test_shape_figures_see_lines_and_stanzas_broken_anywhere(human, language, shape):
+    reference = [shape(poem) for poem in human[language][::2]]
+    people = figures.shape_distance([shape(poem) for poem in human[language][1::2]], reference)
+    damaged = [words_shuffled(poem) for poem in human[language][1::2]]
+    assert people < figures.shape_distance([shape(poem) for poem in damaged], reference)
+
+
+def test_a_distance_is_in_words_and_lines():
+    poem = "one two three four\nfive six seven eight\n\nnine ten eleven twelve\nthirteen fourteen fifteen sixteen"
+    broken = lines_joined(poem)
+    assert figures.shape_distance([figures.words_a_line(broken)], [figures.words_a_line(poem)]) == 4
+    assert figures.shape_distance([figures.lines_a_stanza(broken)], [figures.lines_a_stanza(poem)]) == 1
+    assert figures.shape_distance([figures.stanzas_a_poem(broken)], [figures.stanzas_a_poem(poem)]) == 0
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_variety_sees_poems_that_copy_one_another(human, language, n):
+    copied = [human[language][0]] * 5 + human[language][5:]
+    assert figures.distinct(human[language], n, words=60) > figures.distinct(copied, n, words=60)
+
+
+def test_variety_looks_at_as_many_words_of_each_poem_as_it_is_told():
+    assert figures.distinct(["a b a b", "c d c d"], 1) == 0.5
+    assert figures.distinct(["a b a b", "c d c d"], 1, words=2) == 1
+
+
+def test_an_interval_holds_the_mean_and_narrows_with_more_poems():
+    few, many = [0.0, 1.0] * 5, [0.0, 1.0] * 500
+    low, high = figures.interval(few, figures.mean)
+    assert 0 < low < 0.5 < high < 1
+    assert 0.45 < figures.interval(many, figures.mean)[0] < 0.5
+    assert figures.interval(few, figures.mean, seed=1) == figures.interval(few, figures.mean, seed=1)
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.text(alphabet="ab \n,é", max_size=80))
+def test_any_text_has_figures_between_nought_and_one(text):
+    shares = [figures.seq_rep(text), figures.repeated_lines(text), figures.distinct([text], 2)]
+    assert all(0 <= value <= 1 for value in shares)
+    assert sum(figures.words_a_line(text)) == len(text.split())
+    assert sum(figures.lines_a_stanza(text)) == len(figures.words_a_line(text))
