@@ -128,3 +128,9 @@ def write_project(folder: Path, poems: pd.DataFrame, changes: dict[str, object])
     (folder / "params.yaml").write_text(params.model_dump_json(by_alias=True), encoding="utf-8")
     write_table(poems, folder / "data/tagged/poems.parquet", POEM_SCHEMA)
     return params
+
+
+@pytest.fixture(scope="session")
+def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The address of an MLflow store that tests share, since making its tables takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"

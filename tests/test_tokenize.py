@@ -17,7 +17,7 @@ from transformers import AutoTokenizer
 
 from pipeline import tokenize
 from pipeline.base import load_base
-from pipeline.likelihood import bits_per_byte, hidden_states, poem_log_likelihoods, token_losses
+from pipeline.likelihood import bits_per_byte, hidden_states, poem_log_likelihoods, summed_loss, token_losses
 from pipeline.packing import Example, best_fit, cut_at_lines, pack
 from pipeline.poems import read_report, read_table
 from pipeline.prompt import Request, header
@@ -254,22 +254,24 @@ def test_a_poems_likelihood_is_that_of_its_text_alone_whatever_the_batch(tiny_ba
         assert log_likelihood == pytest.approx(expected, abs=1e-2)
 
 
-def test_gradients_through_the_chunks_are_those_of_the_whole_logits(tiny_bases, monkeypatch):
+@pytest.mark.parametrize("softcap", [None, 5.0])
+def test_loss_and_gradients_by_chunks_are_those_of_the_whole_logits(tiny_bases, monkeypatch, softcap):
     model, _ = load_base(tiny_bases["gemma3"], dtype=torch.float32)
-    model.config.final_logit_softcapping = 5.0  # as some of the Gemma family have it
+    model.config.final_logit_softcapping = softcap  # as some of the Gemma family have it
     monkeypatch.setattr("pipeline.likelihood.CHUNK", 7)
     ids = torch.randint(3, 300, (2, 20), generator=torch.Generator().manual_seed(0))
     labels = ids.masked_fill(torch.arange(20) < 6, -100)
 
-    def gradient(loss):
+    def loss_and_gradients(loss):
         model.zero_grad()
         loss.backward()
-        return loss.item(), model.get_input_embeddings().weight.grad.clone()
+        return loss.item(), [parameter.grad.clone() for parameter in model.parameters()]
 
-    loss, chunked = gradient(token_losses(model, hidden_states(model, ids), labels).mean())
-    whole_loss, whole = gradient(model(ids, labels=labels).loss)
+    loss, gradients = loss_and_gradients(summed_loss(model, hidden_states(model, ids), labels) / 28)
+    whole_loss, whole_gradients = loss_and_gradients(model(ids, labels=labels).loss)
     assert loss == pytest.approx(whole_loss, abs=1e-5)
-    torch.testing.assert_close(chunked, whole, atol=1e-5, rtol=1e-3)
+    torch.testing.assert_close(gradients, whole_gradients, atol=1e-5, rtol=1e-3)
+    assert token_losses(model, hidden_states(model, ids), labels).mean().item() == pytest.approx(loss, abs=1e-5)
 
 
 def test_bits_per_byte_count_bytes_and_not_characters():

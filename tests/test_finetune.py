@@ -1,0 +1,297 @@
+"""Training: what trains, what a step is, what comes out, and that a killed run goes on as if nothing had happened."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from conftest import FAMILIES, ROOT, changed_params, made_up_poems, write_project
+from datasets import Dataset
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from pipeline import finetune, tokenize
+from pipeline.adapt import merge, prepare_model
+from pipeline.base import load_base
+from pipeline.checkpoint import run_key
+from pipeline.likelihood import hidden_states, poem_log_likelihoods, summed_loss
+from pipeline.model_card import model_card
+from pipeline.poems import read_report, read_table
+from pipeline.tokenize import add_language_tokens
+
+LANGUAGES = {"en": "English", "es": "Spanish"}
+KNOBS = {
+    "tokenize.block_size": 256,
+    "tokenize.validation_share": 0.15,
+    "tokenize.test_share": 0.15,
+    "finetune.precision": "float32",
+    "finetune.max_tokens": None,
+    "finetune.epochs": 2.0,
+    "finetune.batch_size": 2,
+    "finetune.learning_rate": 0.01,
+    "finetune.evaluate_every": 4,
+    "finetune.checkpoint_every": 4,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Tiny matrices are slower on two threads than on one, much slower where the machine has other work."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, mlflow_store):
+    """A function that fills a folder up to `tokenize`, with a tiny base, and makes it the working folder."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
+
+    def make(base, **changes):
+        changes = {name.replace("__", "."): value for name, value in changes.items()}
+        params = write_project(tmp_path, made_up_poems(40), {"base": str(base), **KNOBS, **changes})
+        monkeypatch.chdir(tmp_path)
+        tokenize.main()
+        return params
+
+    return make
+
+
+# Steps
+
+
+@given(rows=st.integers(1, 50), rows_a_step=st.integers(1, 60), seed=st.integers(0, 3))
+@settings(deadline=None)
+def test_every_epoch_sees_every_row_once(rows, rows_a_step, seed):
+    steps = math.ceil(3 * rows / rows_a_step)
+    seen = np.concatenate([finetune.rows_of_step(step, rows, rows_a_step, seed) for step in range(steps)])
+    assert len(seen) == steps * rows_a_step
+    for epoch in range(3):
+        assert sorted(seen[epoch * rows : (epoch + 1) * rows]) == list(range(rows))
+
+
+def test_epochs_differ_in_their_order():
+    first, second = (finetune.rows_of_step(step, 100, 100, seed=0).tolist() for step in (0, 1))
+    assert first != second
+
+
+def finetune_params(**changes):
+    return changed_params({f"finetune.{name}": value for name, value in changes.items()}).finetune
+
+
+def test_training_ends_with_the_epochs_or_the_tokens_whichever_is_first():
+    assert finetune.steps_of(100, 8, 256, finetune_params(epochs=2.0, max_tokens=None)) == 25
+    assert finetune.steps_of(100, 8, 256, finetune_params(epochs=2.0, max_tokens=10 * 8 * 256)) == 10
+    assert finetune.steps_of(100, 8, 256, finetune_params(epochs=2.0, max_tokens=5)) == 1
+
+
+@pytest.mark.parametrize(("schedule", "half"), [("cosine", 0.5), ("linear", 0.5), ("constant", 1.0)])
+def test_the_learning_rate_warms_up_and_then_follows_the_schedule(schedule, half):
+    factor = finetune.learning_rate_factor(finetune_params(schedule=schedule, warmup_share=0.2), 100)
+    assert [factor(step) for step in (0, 9, 19)] == pytest.approx([0.05, 0.5, 1.0])
+    assert factor(60) == pytest.approx(half)
+    assert all(0 < factor(step) <= 1 for step in range(100))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_step_is_the_same_however_it_is_cut_into_batches(tiny_bases, project, family):
+    project(tiny_bases[family])
+    rows = Dataset.load_from_disk("data/tokens/train").with_format("torch")[:4]
+    model, tokenizer = load_base(tiny_bases[family], dtype=torch.float32)
+    model.resize_token_embeddings(len(tokenizer) + 2)
+    gradients = []
+    for sizes in ((4,), (1, 3)):
+        cut = zip(*(column.split(sizes) for column in rows.values()), strict=True)
+        parts = [dict(zip(rows, columns, strict=True)) for columns in cut]
+        model.zero_grad()
+        loss = finetune.train_step(model, parts, "cpu", torch.float32)
+        gradients.append((loss, [parameter.grad.clone() for parameter in model.parameters()]))
+    (one_loss, one), (other_loss, other) = gradients
+    assert one_loss == pytest.approx(other_loss, abs=1e-5)
+    torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-3)
+
+
+# What trains
+
+
+def prepared(folder, method):
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    add_language_tokens(tokenizer, list(LANGUAGES))
+    knobs = finetune_params(method=method, lora_dropout=0.0)
+    torch.manual_seed(0)
+    return prepare_model(folder, tokenizer, LANGUAGES, knobs, torch.float32), tokenizer
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_a_language_token_starts_as_the_mean_of_its_languages_name(tiny_bases, family, method):
+    model, tokenizer = prepared(tiny_bases[family], method)
+    spelling = tokenizer.encode(" Spanish", add_special_tokens=False)
+    token = torch.tensor([tokenizer.convert_tokens_to_ids("<|es|>")])
+    embedding = model.get_input_embeddings()
+    mean = embedding(torch.tensor(spelling)).mean(dim=0)
+    torch.testing.assert_close(embedding(token)[0], mean, atol=1e-5, rtol=1e-4)
+    head = model.get_output_embeddings().weight
+    torch.testing.assert_close(head[token[0]], head[spelling].mean(dim=0), atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_lora_trains_adapters_and_language_tokens_and_nothing_else(tiny_bases, family):
+    model, tokenizer = prepared(tiny_bases[family], "lora")
+    frozen = {name: weight.clone() for name, weight in model.named_parameters() if not weight.requires_grad}
+    trained = {name: weight.clone() for name, weight in model.named_parameters() if weight.requires_grad}
+    assert all("lora_" in name or name == "language_rows.rows" for name in trained)
+    # Adapters stand in attention and in the feed-forward layers of every layer.
+    assert sum("lora_A" in name for name in trained) == {"gpt2": 4, "llama": 7, "gemma3": 7}[family] * 2
+    optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=0.01)
+    ids = torch.tensor([tokenizer.encode("<|en|>\nthe river", add_special_tokens=False)] * 2)
+    ids[1, 0] = tokenizer.convert_tokens_to_ids("<|es|>")
+    for _ in range(2):  # lora_B starts at zero, so lora_A moves from the second step on
+        summed_loss(model, hidden_states(model, ids), ids).backward()
+        optimizer.step()
+    now = dict(model.named_parameters())
+    assert all(torch.equal(now[name], weight) for name, weight in frozen.items())
+    assert all(not torch.equal(now[name], weight) for name, weight in trained.items())
+    rows = now["language_rows.rows"] - trained["language_rows.rows"]
+    assert (rows.abs().amax(dim=1) > 0).all()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_merging_keeps_what_the_adapters_learnt(tiny_bases, family, tmp_path):
+    model, tokenizer = prepared(tiny_bases[family], "lora")
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if "lora_B" in name or "language_rows" in name:
+                weight.add_(torch.randn_like(weight), alpha=0.02)
+    poems = made_up_poems(4)
+    arguments = (tokenizer, [tokenize.poem_request(poem) for poem in poems.to_dict("records")], poems["text"].tolist())
+    base, _ = prepared(tiny_bases[family], "lora")
+    untouched = poem_log_likelihoods(base.eval(), *arguments)
+    before = poem_log_likelihoods(model.eval(), *arguments)
+    merge(model).save_pretrained(tmp_path)
+    loaded = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
+    after = poem_log_likelihoods(loaded.eval(), *arguments)
+    change = np.abs(np.subtract(before, untouched)).mean()
+    assert np.abs(np.subtract(before, after)).mean() < 0.1 * change  # bfloat16 rounds what is saved
+
+
+# The stage
+
+
+@pytest.mark.parametrize(
+    ("family", "method"), [("gpt2", "full"), ("llama", "lora"), ("gemma3", "lora"), ("gemma3", "full")]
+)
+def test_the_stage_learns_and_leaves_a_model_that_anyone_can_load(tiny_bases, project, family, method):
+    params = project(tiny_bases[family], finetune__method=method)
+    finetune.main()
+
+    curve = pd.read_csv(finetune.LOSS_CURVE)
+    assert set(curve["language"]) == set(LANGUAGES)
+    by_step = curve.groupby("step")["bits_per_byte"].mean()
+    # A random base learns slowly where only adapters train, since its embeddings mean nothing.
+    assert by_step.iloc[-1] < by_step.iloc[0] * (0.9 if method == "full" else 0.998)
+
+    report = read_report(finetune.REPORT)
+    model, tokenizer = load_base("models/poet", dtype=torch.bfloat16)
+    poems = read_table(Path("data/tokens/validation.parquet"))
+    found = finetune.validate(model.float(), tokenizer, poems, 4)
+    assert found == pytest.approx(report["validation_bits_per_byte"], rel=0.01)  # the best weights are those saved
+    assert report["best_step"] == by_step.idxmin()
+
+    assert model.generation_config.top_p == params.generation.top_p
+    assert model.generation_config.eos_token_id == tokenizer.eos_token_id
+    assert tokenizer.encode("<|es|>", add_special_tokens=False) == [tokenizer.convert_tokens_to_ids("<|es|>")]
+    assert "base_model:" in Path("models/poet/README.md").read_text()
+    assert not list(finetune.CHECKPOINTS.iterdir())
+
+    run = mlflow.get_run(read_report(Path("models/run.json"))["run_id"])
+    assert run.data.params["learning_rate"] == "0.01"
+    assert run.data.metrics["validation_bits_per_byte_es"] == pytest.approx(curve["bits_per_byte"].iloc[-1])
+    assert {"train_loss", "tokens_per_second", "peak_memory_gb"} <= set(run.data.metrics)
+    assert {"git_commit", "git_dirty", "dvc_lock_sha256"} <= set(run.data.tags)
+
+
+def run_stage(folder, mlflow_store):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": mlflow_store, "OMP_NUM_THREADS": "1"}
+    with (folder / "log.txt").open("a") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipeline.finetune"], cwd=folder, env=environment, stdout=log, stderr=log
+        )
+
+
+def test_a_killed_run_goes_on_to_the_same_curve_and_the_same_weights(tiny_bases, project, tmp_path, mlflow_store):
+    params = project(tiny_bases["llama"], finetune__epochs=5.0, finetune__checkpoint_every=3)  # 4 and 3: out of step
+    process = run_stage(tmp_path, mlflow_store)
+    checkpoint = finetune.CHECKPOINTS / run_key(params, tokenize.TOKENS) / "last.pt"
+    while not checkpoint.exists():
+        assert process.poll() is None, (tmp_path / "log.txt").read_text()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not Path("models").exists()
+    run_id = torch.load(checkpoint)["progress"]["run_id"]
+
+    assert run_stage(tmp_path, mlflow_store).wait() == 0, (tmp_path / "log.txt").read_text()
+    assert read_report(Path("models/run.json"))["run_id"] == run_id
+    resumed = pd.read_csv(finetune.LOSS_CURVE), AutoModelForCausalLM.from_pretrained("models/poet").state_dict()
+
+    finetune.main()
+    whole = pd.read_csv(finetune.LOSS_CURVE), AutoModelForCausalLM.from_pretrained("models/poet").state_dict()
+    pd.testing.assert_frame_equal(resumed[0], whole[0], check_exact=True)
+    assert all(torch.equal(resumed[1][name], weight) for name, weight in whole[1].items())
+
+
+def test_a_loss_that_is_no_number_stops_with_the_step_and_the_last_good_checkpoint(tiny_bases, project, capsys):
+    project(
+        tiny_bases["gpt2"],
+        finetune__method="full",
+        finetune__learning_rate=1e6,
+        finetune__max_gradient_norm=1e30,
+        finetune__warmup_share=1.0,
+        finetune__checkpoint_every=1,
+    )
+    with pytest.raises(SystemExit) as end:
+        finetune.main()
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert "finetune.learning_rate" in said
+    assert "the loss is nan at step " in said
+    assert "last.pt" in said
+    assert not Path("models/poet").exists()
+
+
+def test_a_diverged_run_without_a_checkpoint_says_so(tmp_path):
+    checkpoint = finetune.Checkpoint(tmp_path, {}, None)
+    assert "no checkpoint was written" in str(finetune.diverged(math.inf, 0, checkpoint))
+
+
+def test_other_params_or_other_rows_never_resume_from_this_checkpoint(tiny_bases, project):
+    params = project(tiny_bases["gpt2"])
+    key = run_key(params, tokenize.TOKENS)
+    slower = params.model_copy(update={"finetune": params.finetune.model_copy(update={"learning_rate": 1e-4})})
+    assert run_key(slower, tokenize.TOKENS) != key
+    evaluated_otherwise = params.model_copy(update={"evaluate": params.evaluate.model_copy(update={"seed": 7})})
+    assert run_key(evaluated_otherwise, tokenize.TOKENS) == key
+    project(tiny_bases["gpt2"], tokenize__seed=1)
+    assert run_key(params, tokenize.TOKENS) != key
+
+
+def test_the_model_card_names_base_licence_data_and_figures():
+    poems = {"train": {"en": 120, "es": 130}}
+    card = model_card(changed_params({"base": "smollm2-135m"}), poems, {"validation_bits_per_byte": {"en": 1.23}})
+    head = card.split("---")[1]
+    assert "base_model: smollm2-135m" in head
+    assert "license: apache-2.0" in head
+    assert "language: [en, es]" in head
+    assert "train: 120 English, 130 Spanish" in card
+    assert "1.23" in card
