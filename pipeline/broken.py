@@ -15,7 +15,7 @@ _PLAIN = {"a": "áàâä", "e": "éèêë", "i": "íìîï", "o": "óòôö", "u
 _DIAERESIS = dict(zip("aeiou", "äëïöü", strict=True))
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _RUN = re.compile(f"{BROKEN}{{1,2}}")
-_LETTERS_BEFORE = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*$")
+_LETTERS_BEFORE = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*\Z")
 _LETTERS_AFTER = re.compile(r"[^\W\d_]*")
 
 # English words that begin or end in an apostrophe; elsewhere such a place is more likely a quotation's edge.
@@ -165,8 +165,10 @@ def _at_end(left: str, lexicon: Mapping[str, int], quoted: bool, closing: str, e
         return "’"
     if quoted:
         return closing
+    if word.endswith("in") and lexicon.get(word + "g", 0):
+        return "’"
     if not lexicon.get(word, 0):
         return None
-    if word.endswith(("s", "in")):
+    if word.endswith("s"):
         return "’"
     return "—" if ends_line else None

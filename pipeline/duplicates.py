@@ -5,6 +5,7 @@ Two editions of a poem share most of their word pairs. Two sonnets that share a 
 """
 
 import hashlib
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,28 +15,32 @@ from typing import Any
 import numpy as np
 import xxhash
 from datasketch import MinHash, MinHashLSH
-
-from pipeline.cleaning_rules import words_of
+from tqdm import tqdm
 
 PERMUTATIONS = 128
 _COMMON = 12  # poems in which a line may stand before it says nothing about any two of them
+_ACCENT = re.compile("[\u0300-\u036f]")
+_APOSTROPHE = re.compile("['’]")
+_NO_WORD = re.compile(r"[^\w\n]+|_+")
 _LINE_WORDS = 4  # words below which a line is too common to tell poems apart
 
 
 def normalise(text: str) -> str:
     """The text without case, accents and punctuation: what two prints of a poem have in common."""
-    plain = "".join(mark for mark in unicodedata.normalize("NFD", text.casefold()) if not unicodedata.combining(mark))
-    return "\n".join(" ".join(words_of(line.replace("'", "").replace("’", ""))) for line in plain.split("\n"))
+    text = text.casefold()
+    if not text.isascii():
+        text = _ACCENT.sub("", unicodedata.normalize("NFD", text))
+    return _NO_WORD.sub(" ", _APOSTROPHE.sub("", text))
 
 
-def exact_key(text: str) -> str:
+def exact_key(normalised: str) -> str:
     """A hash that two poems share where they have the same words in the same order."""
-    return hashlib.sha256(" ".join(normalise(text).split()).encode()).hexdigest()
+    return hashlib.sha256(" ".join(normalised.split()).encode()).hexdigest()
 
 
-def shingles(text: str) -> np.ndarray:
-    """The poem's word pairs as sorted distinct 32-bit hashes, line breaks ignored."""
-    words = normalise(text).encode().split()
+def shingles(normalised: str) -> np.ndarray:
+    """A normalised poem's word pairs as sorted distinct 32-bit hashes, line breaks ignored."""
+    words = normalised.encode().split()
     pairs = {xxhash.xxh32_intdigest(b" ".join(pair)) for pair in pairwise(words)}
     return np.array(sorted(pairs or {xxhash.xxh32_intdigest(b" ".join(words))}), dtype=np.uint32)
 
@@ -52,7 +57,7 @@ def similar_pairs(shingle_sets: Sequence[np.ndarray], threshold: float) -> Itera
     rows = 2 if threshold < 0.3 else 3 if threshold < 0.6 else 5
     index = MinHashLSH(num_perm=PERMUTATIONS, params=(PERMUTATIONS // rows, rows))
     empty = MinHash(num_perm=PERMUTATIONS, seed=1, hashfunc=int)  # the shingles are hashes already
-    for place, shingle_set in enumerate(shingle_sets):
+    for place, shingle_set in enumerate(tqdm(shingle_sets, desc="near duplicates", disable=len(shingle_sets) < 5000)):
         sketch = empty.copy()
         sketch.update_batch(shingle_set.tolist())
         for other in sorted(index.query(sketch)):
@@ -62,12 +67,12 @@ def similar_pairs(shingle_sets: Sequence[np.ndarray], threshold: float) -> Itera
         index.insert(place, sketch, check_duplication=False)
 
 
-def overlapping_pairs(texts: Sequence[str], threshold: float) -> Iterator[tuple[int, int]]:
+def overlapping_pairs(normalised: Sequence[str], threshold: float) -> Iterator[tuple[int, int]]:
     """Pairs of which one holds at least the share `threshold` of the other's lines, and three of them at least.
 
     This is how an excerpt finds the poem it was taken from, which Jaccard similarity does not show.
     """
-    lines = [{line for line in normalise(text).split("\n") if line.count(" ") + 1 >= _LINE_WORDS} for text in texts]
+    lines = [{line.strip() for line in text.split("\n") if len(line.split()) >= _LINE_WORDS} for text in normalised]
     holders: dict[str, list[int]] = defaultdict(list)
     for place, own in enumerate(lines):
         for line in own:
@@ -116,15 +121,18 @@ def find_duplicates(
     Returns:
         The poems kept, best copies first, each with its `cluster`, and those dropped, each with `reason` and `detail`.
     """
-    poems = sorted(poems, key=quality)
     kept: dict[str, dict[str, Any]] = {}
+    normalised: list[str] = []
     dropped: list[dict[str, Any]] = []
-    for poem in poems:
-        best = kept.setdefault(exact_key(poem["text"]), poem)
-        if best is not poem:
+    for poem in tqdm(sorted(poems, key=quality), desc="duplicates", unit=" poems", disable=len(poems) < 5000):
+        plain = normalise(poem["text"])
+        best = kept.setdefault(exact_key(plain), poem)
+        if best is poem:
+            normalised.append(plain)
+        else:
             dropped.append({**poem, "reason": "exact duplicate", "detail": f"of {best['poem_id']}"})
     candidates = list(kept.values())
-    pairs = list(similar_pairs([shingles(poem["text"]) for poem in candidates], cluster_similarity))
+    pairs = list(similar_pairs([shingles(plain) for plain in normalised], cluster_similarity))
     twins: dict[int, list[tuple[int, float]]] = defaultdict(list)
     for first, second, alike in pairs:
         if alike >= duplicate_similarity:
@@ -138,7 +146,7 @@ def find_duplicates(
                 dropped.append({**candidates[place], "reason": "near duplicate", "detail": detail})
                 break
     links = [pair[:2] for pair in pairs]
-    links.extend(overlapping_pairs([poem["text"] for poem in candidates], cluster_similarity))
+    links.extend(overlapping_pairs(normalised, cluster_similarity))
     roots = components(len(candidates), links)
     return [
         {**poem, "cluster": candidates[roots[place]]["poem_id"]}
