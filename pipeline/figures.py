@@ -6,13 +6,12 @@ docs/figures.md says the same at more length. A poem is its text: lines end in o
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from functools import cache
 from typing import TypeVar
 
 import numpy as np
-from langdetect import PROFILES_DIRECTORY, DetectorFactory
-from langdetect.lang_detect_exception import LangDetectException
 from scipy.stats import wasserstein_distance
+
+from pipeline.language import read_languages
 
 Item = TypeVar("Item")
 Interval = tuple[float, float]
@@ -32,22 +31,16 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"[\w'’-]+", text.lower())
 
 
-def language_of(text: str, candidates: Sequence[str], seed: int = 0) -> str | None:
-    """The likeliest of the candidate languages, or None where the text has no letters (langdetect; Shuyo, 2010)."""
-    detector = _detectors(seed).create()
-    detector.set_prior_map({candidate: 1 / len(candidates) for candidate in candidates})
-    detector.append(text.lower())
-    try:
-        return detector.get_probabilities()[0].lang
-    except (LangDetectException, IndexError):
-        return None
+def language_of(text: str, candidates: Sequence[str]) -> str | None:
+    """The likeliest of the candidate languages, as `tag` finds it, or None where the text has no letters."""
+    [reading] = read_languages([text.lower()], tuple(candidates), seed=0)
+    return reading.language
 
 
 def foreign_lines(poem: str, language: str, languages: Sequence[str]) -> float:
     """The share of a poem's lines in another of the corpus's languages; lines of one or two words are not judged."""
     judged = [line for line in lines_of(poem) if len(words_of(line)) >= JUDGED_WORDS]
-    found = [language_of(line, languages) for line in judged]
-    return _share(tongue not in (language, None) for tongue in found)
+    return _share(language_of(line, languages) not in (language, None) for line in judged)
 
 
 def adheres(poem: str, language: str, languages: Sequence[str], candidates: Sequence[str]) -> bool:
@@ -136,15 +129,6 @@ def interval(
     values = [statistic([items[index] for index in draw]) for draw in draws]
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
-
-
-@cache
-def _detectors(seed: int) -> DetectorFactory:
-    """A detector draws at random; with a seed it draws the same each time."""
-    factory = DetectorFactory()
-    factory.load_profile(PROFILES_DIRECTORY)
-    factory.seed = seed
-    return factory
 
 
 def _stanzas(poem: str) -> list[str]:
