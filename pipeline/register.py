@@ -1,0 +1,151 @@
+"""The stage *register*: the tuned model as a version in MLflow, described, tagged, and loaded back to write a poem."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+from mlflow import MlflowClient
+from ruamel.yaml import YAML
+
+from pipeline.base import licence_of
+from pipeline.mlflow_model import SIGNATURE
+from pipeline.params import Params, load_params
+from pipeline.poems import read_report, write_report
+from pipeline.samples import Sample, read_samples, shown
+from pipeline.stage import BadInput, stage
+from pipeline.tracking import ROOT, mlflow_run, provenance, recorded_run_id
+
+POET = Path("models/poet")
+SAMPLES = Path("data/evaluation/samples.jsonl")
+FIGURES = Path("metrics/evaluate.json")
+REPORT = Path("metrics/register.json")
+
+# What a version needs beside the code that travels with it.
+REQUIREMENTS = (
+    "mlflow",
+    "torch",
+    "transformers",
+    "safetensors",
+    "pandas",
+    "pydantic",
+    "ruamel.yaml",
+    "filelock",
+    "tqdm",
+)
+LONGEST_DESCRIPTION = 5000  # characters that MLflow stores
+SHOWN_LINES = 10  # of each sample in the description
+
+
+def pinned(names: tuple[str, ...], lock: Path) -> list[str]:
+    """The exact pins of packages, as `requirements.txt` has them.
+
+    Raises:
+        BadInput: the lock lacks one.
+    """
+    pins = dict(re.findall(r"^([\w.-]+)==(\S+)", lock.read_text(encoding="utf-8"), flags=re.MULTILINE))
+    for name in names:
+        if name not in pins:
+            raise BadInput(str(lock), f"no pin of {name}, which the registered model needs", "Make it with `make lock`")
+    return [f"{name}=={pins[name]}" for name in names]
+
+
+def data_version(lock: Path) -> str:
+    """DVC's hash of the tagged poems that the model was made from, or "none" where DVC has not run."""
+    if not lock.exists():
+        return "none"
+    stages = YAML(typ="safe").load(lock.read_text(encoding="utf-8")).get("stages", {})
+    return next((out["md5"] for out in stages.get("tag", {}).get("outs", []) if out["path"] == "data/tagged"), "none")
+
+
+def description(params: Params, report: dict[str, Any], samples: list[Sample]) -> str:
+    """A short model card in Markdown: what the version is, its figures beside the base's and people's, samples."""
+    rows = [
+        f"| {name.replace('_', ' ')} | {language} | "
+        + " | ".join(
+            f"{writers[writer][language]:.3f}" if writer in writers else "" for writer in ("base", "tuned", "human")
+        )
+        + " |"
+        for name, writers in report.items()
+        if name in ("bits_per_byte", "language_adherence", "seq_rep_4", "repeated_lines", "loops", "ended")
+        for language in params.languages
+    ]
+    parts = [
+        f"A poet of {', '.join(params.languages.values())}: {params.base}, tuned by Estrofa.",
+        f"Licence of the weights: {licence_of(params.base)}.",
+        "\n| figure | language | base | tuned | people |\n| --- | --- | ---: | ---: | ---: |",
+        *rows,
+    ]
+    for language, name in params.languages.items():
+        for sample in shown(samples, language, 1):
+            parts.append(f"\n{name}, asked for {sample.asked_for()}:\n")
+            parts += [f"    {line}" for line in sample.tuned.split("\n")[:SHOWN_LINES]]
+    return "\n".join(parts)[:LONGEST_DESCRIPTION]
+
+
+def example(params: Params) -> pd.DataFrame:
+    """An input with one row a language, as the model takes it."""
+    prompts = {
+        language: lines[0] for language, lines in params.evaluate.prompts.items() if language in params.languages
+    }
+    return pd.DataFrame({"prompt": prompts.values(), "language": prompts.keys(), "max_words": 40, "seed": 0})
+
+
+def register(params: Params, report: dict[str, Any], samples: list[Sample]) -> dict[str, Any]:
+    """Log the model to the run that trained it, make it a version, see that it writes, and give it the alias.
+
+    The alias moves last, so that it never points to a version that does not load.
+
+    Returns:
+        What `metrics/register.json` holds.
+    """
+    name, alias = params.register_.model_name, params.register_.alias
+    tags = provenance() | {
+        "base": params.base,
+        "method": params.finetune.method,
+        "licence": licence_of(params.base),
+        "data_md5": data_version(ROOT / "dvc.lock"),
+    }
+    with mlflow_run(recorded_run_id()) as run:
+        logged = mlflow.pyfunc.log_model(
+            name="poet",
+            python_model=str(ROOT / "pipeline" / "mlflow_model.py"),
+            artifacts={"poet": str(POET)},
+            code_paths=[str(ROOT / "pipeline")],
+            signature=SIGNATURE,
+            input_example=example(params),
+            model_config={"languages": params.languages, "generation": params.generation.model_dump()},
+            pip_requirements=pinned(REQUIREMENTS, ROOT / "requirements.txt"),
+        )
+        version = mlflow.register_model(logged.model_uri, name, tags=tags).version
+        client = MlflowClient()
+        client.update_model_version(name, version, description=description(params, report, samples))
+        poem = write_one(f"models:/{name}/{version}", example(params).head(1))
+        client.set_registered_model_alias(name, alias, version)
+    print(f"{name} version {version} is {alias!r}; loaded back, it writes:\n\n{poem}\n")
+    return {"model": name, "version": int(version), "alias": alias, "run_id": run.info.run_id}
+
+
+def write_one(uri: str, request: pd.DataFrame) -> str:
+    """Load a version as its users do and have it write one poem.
+
+    Raises:
+        RuntimeError: it wrote nothing.
+    """
+    poem = mlflow.pyfunc.load_model(uri).predict(request)["poem"].iloc[0]
+    if not poem.strip():
+        raise RuntimeError(f"{uri} wrote an empty poem")
+    return poem
+
+
+@stage
+def main() -> None:
+    for path in (POET, SAMPLES, FIGURES):
+        if not path.exists():
+            raise BadInput(str(path), "not there", "Run `make run`, or `dvc repro`, which make it first")
+    write_report(register(load_params(), read_report(FIGURES), read_samples(SAMPLES)), REPORT)
+
+
+if __name__ == "__main__":
+    main()
