@@ -311,9 +311,9 @@ def _map_lines(text: str, change: Rule) -> str:
 def rules_for(title: str | None, author: str | None) -> list[tuple[str, Rule]]:
     """The rules in the order in which they apply to a poem, each with its name in the report."""
     return [
+        ("line breaks", unify_line_breaks),
         ("HTML remnants", unescape_html),
         ("mojibake", repair_mojibake),
-        ("line breaks", unify_line_breaks),
         ("Unicode composition", compose_unicode),
         ("invisible characters", remove_invisible),
         ("spaces", trim_spaces),

@@ -1,7 +1,7 @@
 """Twin poems: exact ones by a hash, near ones by MinHash, and the clusters that may not cross the test split.
 
 Signatures and their banded index are datasketch's; every pair it proposes is checked by the exact Jaccard similarity.
-Two editions of a poem share most of their word pairs. Two sonnets that share a line share few.
+Two editions of a poem share most pairs of words, once old spelling is set aside; two sonnets that share a line do not.
 """
 
 import hashlib
@@ -19,6 +19,9 @@ from tqdm import tqdm
 
 PERMUTATIONS = 128
 _COMMON = 12  # poems in which a line may stand before it says nothing about any two of them
+_SPELLINGS = str.maketrans("ujyçz", "viics")
+_INNER_VOWEL = re.compile(r"\B[aeio]+")
+_DOUBLED = re.compile(r"([^\W\d_])\1+")
 _ACCENT = re.compile("[\u0300-\u036f]")
 _APOSTROPHE = re.compile("['’]")
 _NO_WORD = re.compile(r"[^\w\n]+|_+")
@@ -38,9 +41,14 @@ def exact_key(normalised: str) -> str:
     return hashlib.sha256(" ".join(normalised.split()).encode()).hexdigest()
 
 
+def skeleton(normalised: str) -> str:
+    """A normalised text with what old and new spelling share of each word: `loue` and `love`, `ioyes` and `joys`."""
+    return _DOUBLED.sub(r"\1", _INNER_VOWEL.sub("", normalised.translate(_SPELLINGS)))
+
+
 def shingles(normalised: str) -> np.ndarray:
-    """A normalised poem's word pairs as sorted distinct 32-bit hashes, line breaks ignored."""
-    words = normalised.encode().split()
+    """A normalised poem's pairs of word skeletons as sorted distinct 32-bit hashes, line breaks ignored."""
+    words = skeleton(normalised).encode().split()
     pairs = {xxhash.xxh32_intdigest(b" ".join(pair)) for pair in pairwise(words)}
     return np.array(sorted(pairs or {xxhash.xxh32_intdigest(b" ".join(words))}), dtype=np.uint32)
 
@@ -54,7 +62,7 @@ def similarity(first: np.ndarray, second: np.ndarray) -> float:
 def similar_pairs(shingle_sets: Sequence[np.ndarray], threshold: float) -> Iterator[tuple[int, int, float]]:
     """Pairs of poems whose similarity is at least `threshold`: both places, the lower first, and the similarity."""
     # Bands this short miss few pairs at the threshold; the exact check takes care of the many that they propose.
-    rows = 2 if threshold < 0.3 else 3 if threshold < 0.6 else 5
+    rows = 3 if threshold < 0.6 else 5
     index = MinHashLSH(num_perm=PERMUTATIONS, params=(PERMUTATIONS // rows, rows))
     empty = MinHash(num_perm=PERMUTATIONS, seed=1, hashfunc=int)  # the shingles are hashes already
     for place, shingle_set in enumerate(tqdm(shingle_sets, desc="near duplicates", disable=len(shingle_sets) < 5000)):

@@ -1,0 +1,208 @@
+"""Which language a poem is found to be in, and which poems go for it."""
+
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pipeline import tag
+from pipeline.language import read_languages, stretches
+from pipeline.params import Tag
+from pipeline.poems import POEM_SCHEMA, read_report, read_table, write_table
+from pipeline.stage import BadInput
+from pipeline.tag import tag_poems
+
+CANDIDATES = ("en", "es", "fr", "pt", "it", "ca", "de", "nl")
+PARAMS = Tag(seed=0, candidates=list(CANDIDATES), min_confidence=0.8, max_foreign_share=0.2)
+VERSE = {
+    "en": """
+The baker wakes before the birds
+and lights the oven in the dark;
+he never wastes his breath on words,
+he writes in flour his only mark.
+
+My sister keeps a jar of rain
+upon the sill above the sink
+and every time I come again
+she pours a little out to drink.
+
+We sold the house, we kept the key,
+it opens nothing any more,
+but still at night it speaks to me
+about the hinges of a door.
+
+The ferry leaves at half past eight
+with crates of oranges and mail,
+and those who wave are always late
+and those who leave are always pale.""",
+    "es": """
+El panadero cruza el puente
+cuando la noche aún no se ha ido,
+lleva en las manos, de repente,
+el pan de ayer como un olvido.
+
+Mi abuela guarda en un cajón
+las llaves de una casa ajena
+y cuando llueve en el balcón
+las hace sonar como una pena.
+
+Vendimos todo, hasta la mesa,
+quedó en el muro una herradura;
+y lo que más ahora pesa
+es el vacío que perdura.
+
+El barco sale a medianoche
+cargado de naranjas frías,
+y quien se queda junto al coche
+va repitiendo los días.""",
+    "fr": """
+Le boulanger traverse la place
+avant que le jour ne soit levé,
+il porte sur ses épaules lasses
+le pain que nous avons rêvé.
+
+Ma mère garde dans une armoire
+les clefs d'une maison perdue
+et quand il pleut sur la mémoire
+elle écoute les bruits de la rue.""",
+}
+STANZAS = {code: text.strip().split("\n\n") for code, text in VERSE.items()}
+
+
+def table(texts, declared="en"):
+    rows = [
+        {"poem_id": str(number), "source": "attic", "cluster": str(number), "declared_language": declared, "text": text}
+        for number, text in enumerate(texts)
+    ]
+    return pd.DataFrame(rows, columns=POEM_SCHEMA.names).astype(object).assign(lines=4, stanzas=1, words=20)
+
+
+def read(text, seed=0):
+    return read_languages([text], CANDIDATES, seed)[0]
+
+
+def reason(text, declared, params=PARAMS):
+    _, rejects, _ = tag_poems(table([text], declared), {"en", "es"}, params)
+    return None if rejects.empty else rejects.iloc[0]["reason"]
+
+
+@pytest.mark.parametrize(("code", "stanza"), [(code, stanza) for code in STANZAS for stanza in STANZAS[code]])
+def test_four_short_lines_are_enough_to_tell_the_language(code, stanza):
+    reading = read(stanza)
+    assert (reading.language, reading.foreign_share) == (code, 0.0)
+    assert reading.confidence > 0.9
+
+
+def test_a_tag_hangs_on_the_text_and_the_seed_alone():
+    texts = [stanza for stanzas in STANZAS.values() for stanza in stanzas]
+    alone = [read(text) for text in texts]
+    assert read_languages(texts, CANDIDATES, 0) == alone
+    shuffled = Random(1).sample(range(len(texts)), len(texts))
+    assert read_languages([texts[place] for place in shuffled], CANDIDATES, 0) == [alone[place] for place in shuffled]
+
+
+def test_the_table_is_the_same_for_any_number_of_workers():
+    random = Random(2)
+    stanzas = [stanza for group in STANZAS.values() for stanza in group]
+    poems = table(["\n\n".join(random.sample(stanzas, 2)) for _ in range(1600)])
+    one, two = (tag_poems(poems, {"en", "es"}, PARAMS, workers=workers) for workers in (1, 2))
+    assert one[0].equals(two[0])
+    assert one[1].equals(two[1])
+    assert one[2] == two[2]
+    assert len(one[0]) + len(one[1]) == len(poems)
+
+
+@pytest.mark.parametrize(("own", "other"), [("en", "es"), ("es", "en"), ("en", "fr"), ("es", "fr")])
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_one_foreign_stanza_in_four_makes_a_mixture(own, other, place):
+    stanzas = STANZAS[own][:3]
+    stanzas.insert(place, STANZAS[other][0])
+    reading = read("\n\n".join(stanzas))
+    assert (reading.language, reading.foreign_language) == (own, other)
+    assert reading.foreign_share == pytest.approx(0.25, abs=0.06)
+    assert reason("\n\n".join(stanzas), own) == "mixed languages"
+
+
+def test_a_bilingual_poem_line_by_line_is_a_mixture():
+    lines = [
+        line
+        for english, spanish in zip(STANZAS["en"], STANZAS["es"], strict=True)
+        for pair in zip(english.split("\n"), spanish.split("\n"), strict=True)
+        for line in pair
+    ]
+    assert reason("\n".join(lines), "en") == "mixed languages"
+
+
+def test_a_short_epigraph_in_another_language_is_no_mixture():
+    text = "\n\n".join(["Mi abuela guarda en un cajón las llaves", *STANZAS["en"]])
+    assert 0 < read(text).foreign_share < 0.2
+    assert reason(text, "en") is None
+
+
+def test_what_is_kept_and_what_goes_with_which_reason():
+    english, spanish, french = ("\n\n".join(STANZAS[code]) for code in ("en", "es", "fr"))
+    assert reason(english, "en") is None
+    assert reason(spanish, None) is None
+    assert reason(spanish, "en") == "language disagrees with source"
+    assert reason(french, "en") == "other language: fr"
+    assert reason("1 2 3\n4 5 6\n7 8 9", "en") == "language unknown"
+    assert (
+        reason("Tk tk\nbrr brr\nzzz vvv", None, PARAMS.model_copy(update={"min_confidence": 1.0})) == "language unknown"
+    )
+
+
+def test_where_the_source_agrees_less_confidence_is_enough():
+    text = "Canta la rana,\ncanta la mañana."
+    reading = read(text)
+    strict = PARAMS.model_copy(update={"min_confidence": 1.0})
+    assert (reading.language, 0.5 <= reading.confidence < 1.0) == ("es", True)
+    assert reason(text, "es", strict) is None
+    assert reason(text, None, strict) == "language unknown"
+
+
+def test_a_change_of_language_has_its_price():
+    own, other = np.array([0.0, -100.0]), np.array([-100.0, 0.0])
+    doubtful = np.array([-10.0, 0.0])
+    assert stretches(np.array([own, doubtful, own])) == [0, 0, 0]
+    assert stretches(np.array([own, other, own])) == [0, 1, 0]
+    assert stretches(np.array([own, own, other, other])) == [0, 0, 1, 1]
+
+
+def test_the_report_has_the_confusion_matrix_and_who_disagrees():
+    poems = table([STANZAS["en"][0], STANZAS["es"][0], STANZAS["fr"][0]])
+    kept, rejects, report = tag_poems(poems, {"en", "es"}, PARAMS)
+    assert report["confusion"] == {"en": {"en": 1, "es": 1, "fr": 1}}
+    assert report["rejected"] == {"language disagrees with source": 1, "other language: fr": 1}
+    assert [poem["poem_id"] for poem in report["disagreeing"]] == ["1", "2"]
+    assert (report["poems_in"], report["poems_kept"]) == (3, len(kept)) == (len(kept) + len(rejects), 1)
+
+
+def test_a_candidate_without_a_profile_is_named():
+    with pytest.raises(BadInput, match=r"tag\.candidates: 'xx' has no language profile.*langdetect knows af"):
+        tag_poems(table(["a"]), {"en"}, PARAMS.model_copy(update={"candidates": ["en", "xx"]}))
+
+
+def test_the_stage_writes_tables_and_report(tmp_path, monkeypatch):
+    params = Path("params.yaml").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(params, encoding="utf-8")
+    write_table(table([STANZAS["en"][0], STANZAS["fr"][1]]), Path("data/clean/poems.parquet"), POEM_SCHEMA)
+    tag.main()
+    poems, rejects = (read_table(Path(f"data/tagged/{name}.parquet")) for name in ("poems", "rejects"))
+    assert poems["language"].tolist() == ["en"]
+    assert poems["language_confidence"].between(0.9, 1).all()
+    assert rejects["reason"].tolist() == ["other language: fr"]
+    assert rejects["text"].tolist() == [STANZAS["fr"][1]]
+    assert read_report(Path("metrics/tag.json"))["kept"] == {"en": 1}
+
+
+def test_a_table_without_poems_stops_the_stage(tmp_path, monkeypatch, capsys):
+    params = Path("params.yaml").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    Path("params.yaml").write_text(params, encoding="utf-8")
+    write_table(table([]), Path("data/clean/poems.parquet"), POEM_SCHEMA)
+    with pytest.raises(SystemExit):
+        tag.main()
+    assert "clean kept no poem" in capsys.readouterr().err
