@@ -1,0 +1,131 @@
+"""The data stages over a corpus of your own: what is kept, what is dropped and why, seconds and memory.
+
+    python -m benchmarks.corpus FOLDER_OR_GLOB [--write docs/results/corpus.md]
+
+reads files with the columns text, title, author, language and licence through the source `files`, runs the real
+commands of scrape, clean, tag and tokenize in a temporary folder, and prints tables in Markdown. Without an argument
+it takes the raw poems in data/raw.
+"""
+
+import argparse
+import os
+import platform
+import shlex
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from ruamel.yaml import YAML
+
+from pipeline.poems import read_report, read_table
+from pipeline.stage import whole_file
+
+ROOT = Path(__file__).resolve().parent.parent
+STAGES = ("scrape", "clean", "tag", "tokenize")
+Row = tuple[Any, ...]
+
+
+def measure(command: list[str], folder: Path) -> tuple[float, float]:
+    """Run a command; its seconds, and the peak memory of all its processes in GB, sampled ten times a second.
+
+    Memory that processes share is counted once for each (RSS), so the figure errs on the high side.
+    """
+    start = time.perf_counter()
+    peak = 0
+    with psutil.Popen(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
+        while process.poll() is None:
+            try:
+                family = [process, *process.children(recursive=True)]
+                peak = max(peak, sum(each.memory_info().rss for each in family))
+            except psutil.NoSuchProcess:
+                pass  # a worker ended between the two calls
+            time.sleep(0.1)
+    if process.returncode:
+        sys.exit(f"{shlex.join(command)} stopped with status {process.returncode}")
+    return time.perf_counter() - start, peak / 1e9
+
+
+def write_params(source: str, columns: dict[str, str], folder: Path) -> None:
+    """The repository's params.yaml with one source: the files of the corpus."""
+    yaml = YAML()
+    params = yaml.load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    params["scrape"]["sources"] = {"corpus": {"kind": "files", "path": source, "columns": columns}}
+    with (folder / "params.yaml").open("w", encoding="utf-8") as file:
+        yaml.dump(params, file)
+
+
+def markdown(header: Row, rows: list[Row]) -> str:
+    """A Markdown table; every column but the first is set to the right."""
+    aligned = [header, ("---", *["---:"] * (len(header) - 1)), *rows]
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in aligned) + "\n"
+
+
+def report(folder: Path, measured: dict[str, tuple[float, float]]) -> str:
+    """The tables of a finished run."""
+    clean, tag = read_report(folder / "metrics/clean.json"), read_report(folder / "metrics/tag.json")
+    by_stage = [
+        ("clean", clean["poems_in"], clean["poems_kept"], clean["rejected"]),
+        ("tag", tag["poems_in"], tag["poems_kept"], tag["rejected"]),
+    ]
+    reasons = [(stage, reason, count) for stage, _, _, dropped in by_stage for reason, count in dropped.items()]
+    flow = [(stage, f"{came:,}", f"{kept:,}", f"{came - kept:,}") for stage, came, kept, _ in by_stage]
+    cost = [(stage, f"{seconds:.1f}", f"{memory:.2f}") for stage, (seconds, memory) in measured.items()]
+    total = sum(seconds for seconds, _ in measured.values())
+    peak = max(memory for _, memory in measured.values())
+    rules = [(name, f"{rule['changed']:,}") for name, rule in clean["rules"].items()]
+    detected = sorted({language for row in tag["confusion"].values() for language in row})
+    confusion = [(declared, *(row.get(code, 0) for code in detected)) for declared, row in tag["confusion"].items()]
+    words = read_table(folder / "data/tagged/poems.parquet").groupby("language")["words"].agg(["size", "sum"])
+    kept = [(language, f"{row['size']:,}", f"{row['sum']:,}") for language, row in words.iterrows()]
+    parts = [
+        ("Poems", markdown(("stage", "in", "kept", "dropped"), flow)),
+        ("Dropped, by reason", markdown(("stage", "reason", "poems"), reasons)),
+        ("Kept", markdown(("language", "poems", "words"), kept)),
+        ("Poems changed, by rule", markdown(("rule", "poems"), rules)),
+        ("Declared language (rows) and detected", markdown(("declared", *detected), confusion)),
+        (
+            "Cost",
+            markdown(("stage", "seconds", "peak GB"), [*cost, ("all", f"{total:.1f}", f"{peak:.2f}")]),
+        ),
+    ]
+    if "tokenize" in measured:
+        tokens = read_report(folder / "metrics/tokenize.json")["train"]
+        parts.append(("Training rows", markdown(tuple(tokens), [tuple(f"{value:,}" for value in tokens.values())])))
+    return "\n".join(f"## {title}\n\n{table}" for title, table in parts)
+
+
+def machine() -> str:
+    """What the figures were measured on."""
+    memory = psutil.virtual_memory().total / 1e9
+    return f"{psutil.cpu_count()} cores, {memory:.0f} GB, Python {platform.python_version()}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", nargs="?", default="data/raw", help="a file, a folder or a glob")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="write the tables to this Markdown page too")
+    parser.add_argument("--until", choices=STAGES, default=STAGES[-1], help="the last stage to run")
+    arguments = parser.parse_args()
+    columns = {"title": "title", "author": "author", "language": "language", "licence": "licence"}
+    if arguments.source == "data/raw":
+        columns["language"] = "declared_language"
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        write_params(str(Path(arguments.source).absolute()), columns, folder)
+        measured = {}
+        for stage in STAGES[: STAGES.index(arguments.until) + 1]:
+            measured[stage] = measure([sys.executable, "-m", f"pipeline.{stage}"], folder)
+        tables = report(folder, measured)
+    print(tables)
+    if arguments.write:
+        command = shlex.join(["python", "-m", "benchmarks.corpus", *sys.argv[1:]])
+        page = f"# A real corpus through the data stages\n\nMeasured on {machine()}, by\n\n    {command}\n\n{tables}"
+        with whole_file(arguments.write) as partial:
+            partial.write_text(page, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
