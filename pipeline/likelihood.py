@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from pipeline.prompt import Request, header
+from pipeline.prompt import Request, header, language_token
 
 CHUNK = 256  # positions whose logits exist at a time
 
@@ -132,34 +132,48 @@ def poem_log_likelihoods(
 
     Args:
         requests: what each poem's header says.
-        texts: the poems; a poem is scored in one piece, so each must fit the model's context.
+        texts: the poems. One longer than the model's context is read in windows that overlap by half.
         spoken_languages: names of languages by code, for a base model, which lacks the language tokens.
 
     Returns:
         One value of at most 0 a poem, in the order given. The end-of-text token is not scored, since a figure per
         byte of text must not hold what is not text.
     """
-    encoded = []
-    for request, text in zip(requests, texts, strict=True):
-        spoken = spoken_languages[request.language] if spoken_languages else None
-        prompt = encode_header(tokenizer, request, spoken)
-        encoded.append((prompt, tokenizer.encode(text, add_special_tokens=False)))
-    results = [0.0] * len(encoded)
-    by_length = sorted(range(len(encoded)), key=lambda poem: sum(map(len, encoded[poem])))
-    for start in range(0, len(encoded), batch_size):
-        batch = by_length[start : start + batch_size]
-        rows = [encoded[poem][0] + encoded[poem][1] for poem in batch]
+    windows = [
+        (poem, window, read)
+        for poem, (request, text) in enumerate(zip(requests, texts, strict=True))
+        for window, read in _windows(
+            encode_header(tokenizer, request, spoken_languages and spoken_languages[request.language]),
+            encode_text(tokenizer, text),
+            getattr(model.config, "max_position_embeddings", None) or 1 << 30,
+        )
+    ]
+    windows.sort(key=lambda window: len(window[1]))
+    results = [0.0] * len(texts)
+    for start in range(0, len(windows), batch_size):
+        poems, rows, reads = zip(*windows[start : start + batch_size], strict=True)
         width = max(map(len, rows))
         # Padding stands on the right, where causal attention keeps it out of sight of the poem.
         input_ids = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=model.device)
         labels = torch.full_like(input_ids, -100)
-        for row, poem in enumerate(batch):
-            labels[row, len(encoded[poem][0]) : len(rows[row])] = input_ids[row, len(encoded[poem][0]) : len(rows[row])]
+        for index, (row, read) in enumerate(zip(rows, reads, strict=True)):
+            labels[index, read : len(row)] = input_ids[index, read : len(row)]
         losses = token_losses(model, hidden_states(model, input_ids), labels)
         counts = (labels[:, 1:] != -100).sum(dim=1).tolist()
-        for poem, part in zip(batch, losses.split(counts), strict=True):
-            results[poem] = -part.sum().item()
+        for poem, part in zip(poems, losses.split(counts), strict=True):
+            results[poem] -= part.sum().item()
     return results
+
+
+def _windows(prompt: list[int], text: list[int], context: int) -> list[tuple[list[int], int]]:
+    """Cut a text into windows that fit the context, each with the position from which its tokens are new."""
+    room = context - len(prompt)
+    windows = [(prompt + text[:room], len(prompt))]
+    for start in range(room, len(text), max(1, room // 2)):
+        end = start + max(1, room // 2)
+        seen = text[end - room : start]
+        windows.append((prompt + seen + text[start:end], len(prompt) + len(seen)))
+    return windows
 
 
 def encode_header(
@@ -169,8 +183,17 @@ def encode_header(
 
     Header and text are encoded apart, in training as in generation, so that no token straddles the two.
     """
-    begin = [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []
-    return begin + tokenizer.encode(header(request, spoken_language), add_special_tokens=False)
+    ids = [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []
+    text = header(request, spoken_language)
+    control = tokenizer.convert_tokens_to_ids(language_token(request.language))
+    if spoken_language is None and control not in (None, tokenizer.unk_token_id):
+        ids, text = [*ids, control], text.removeprefix(language_token(request.language))
+    return ids + encode_text(tokenizer, text)
+
+
+def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """The token ids of what people wrote: a `<|es|>` or an end-of-text in it is spelt out, and controls nothing."""
+    return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
 
 
 def bits_per_byte(log_likelihoods: Sequence[float], texts: Sequence[str]) -> float:

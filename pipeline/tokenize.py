@@ -9,7 +9,7 @@ import pandas as pd
 from datasets import Dataset
 from tokenizers import AddedToken
 from tqdm import tqdm
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from pipeline.base import resolve_base
 from pipeline.likelihood import encode_header
@@ -87,14 +87,14 @@ def examples_of(
         request = drop_fields(request, params.drop_field, Random(f"{params.seed}:{poem['poem_id']}"))
     prompt = encode_header(tokenizer, request)
     text = poem["text"]
-    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    encoded = tokenizer(text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
     ids = [*encoded["input_ids"], tokenizer.eos_token_id]
     room = params.block_size - len(prompt)
     if room < params.block_size // 4:
         problem = f"the header of {poem['title']!r} takes {len(prompt)} of {params.block_size} tokens"
         raise BadInput("params.yaml: tokenize.block_size", problem, "Raise block_size or shorten the fields")
-    ends = [token + 1 for token, (_, end) in enumerate(encoded["offset_mapping"]) if text[:end].endswith("\n")]
-    stanza_ends = [end for end in ends if text[: encoded["offset_mapping"][end - 1][1]].endswith("\n\n")]
+    ends = [token + 1 for token, (_, end) in enumerate(encoded["offset_mapping"]) if text[end - 1] == "\n"]
+    stanza_ends = [end for end in ends if text[: encoded["offset_mapping"][end - 1][1]][-2:] == "\n\n"]
     for start, end in cut_at_lines(ends, stanza_ends, len(ids), room):
         yield Example([*prompt, *ids[start:end]], len(prompt))
 
@@ -124,7 +124,15 @@ def main() -> None:
     params = load_params()
     block_size = params.tokenize.block_size
     splits = split_poems(read_table(POEMS), params.tokenize)
-    tokenizer = AutoTokenizer.from_pretrained(resolve_base(params.base))
+    base = resolve_base(params.base)
+    context = getattr(AutoConfig.from_pretrained(base), "max_position_embeddings", None) or block_size
+    if block_size > context:
+        problem, remedy = (
+            f"{block_size} is more than the {context} tokens {params.base} reads",
+            f"Set at most {context}",
+        )
+        raise BadInput("params.yaml: tokenize.block_size", problem, remedy)
+    tokenizer = AutoTokenizer.from_pretrained(base)
     add_language_tokens(tokenizer, list(params.languages))
     report = {
         "poems": {name: split["language"].value_counts().sort_index().to_dict() for name, split in splits.items()}

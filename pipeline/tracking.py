@@ -37,8 +37,10 @@ def mlflow_run(run_id: str | None = None) -> Iterator[mlflow.ActiveRun]:
     """
     mlflow.set_tracking_uri(tracking_uri())
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-        local = tracking_uri().startswith("sqlite:///")
-        mlflow.create_experiment(EXPERIMENT, artifact_location=(ROOT / "mlartifacts").as_uri() if local else None)
+        # A server says itself where artifacts go; beside an SQLite file they lie in a folder of their own.
+        database = tracking_uri().removeprefix("sqlite:///")
+        artifacts = (Path(database).resolve().parent / "mlartifacts").as_uri()
+        mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts if database != tracking_uri() else None)
     mlflow.set_experiment(EXPERIMENT)
     if run_id is not None:
         try:

@@ -107,7 +107,7 @@ def test_a_site_that_is_down_for_a_while_is_tried_again(repository):
 
 def test_a_stage_that_fails_stops_the_flow_with_its_last_words(repository):
     (repository / "failures").write_text("99")
-    with pytest.raises(RuntimeError, match="stage scrape failed .*the site is down"):
+    with pytest.raises(RuntimeError, match=r"stage scrape failed .*the site is down"):
         run(root=repository, scrape_retry_delay=0.1)
     tasks, _ = last_run()
     assert "shout" not in tasks

@@ -1,0 +1,56 @@
+"""Poems are scored whole, however long, and what people wrote never controls the model."""
+
+import pytest
+import torch
+
+from pipeline.base import load_base
+from pipeline.likelihood import bits_per_byte, encode_header, encode_text, poem_log_likelihoods
+from pipeline.prompt import Request
+from pipeline.tokenize import add_language_tokens
+
+POEM = "the river keeps its silver under stones\nwinter rain\n\n" * 6
+
+
+@pytest.fixture
+def gpt2(tiny_bases):
+    return load_base(tiny_bases["gpt2"], dtype=torch.float32)
+
+
+def test_a_poem_longer_than_the_context_is_scored_in_windows(gpt2):
+    model, tokenizer = gpt2
+    long = POEM * 12
+    assert len(encode_text(tokenizer, long)) > model.config.max_position_embeddings
+    [score] = poem_log_likelihoods(model, tokenizer, [Request("en")], [long])
+    [part] = poem_log_likelihoods(model, tokenizer, [Request("en")], [POEM])
+    assert bits_per_byte([score], [long]) == pytest.approx(bits_per_byte([part], [POEM]), rel=0.05)
+
+
+def test_every_token_of_a_long_poem_is_scored_once(gpt2):
+    model, tokenizer = gpt2
+    with torch.no_grad():  # with a head of zeros every token costs the same, so the sum counts them
+        model.get_output_embeddings().weight.zero_()
+    long = POEM * 12
+    [score] = poem_log_likelihoods(model, tokenizer, [Request("en")], [long])
+    per_token = torch.tensor(float(model.config.vocab_size)).log().item()
+    assert -score / per_token == pytest.approx(len(encode_text(tokenizer, long)), rel=1e-4)
+
+
+def test_the_order_and_the_batch_change_no_score(gpt2):
+    model, tokenizer = gpt2
+    texts = [POEM, "winter rain", POEM * 2, "under stones\n"]
+    requests = [Request("en", title=str(number)) for number in range(4)]
+    together = poem_log_likelihoods(model, tokenizer, requests, texts, batch_size=4)
+    alone = poem_log_likelihoods(model, tokenizer, requests[::-1], texts[::-1], batch_size=1)[::-1]
+    assert together == pytest.approx(alone, abs=1e-3)
+
+
+def test_a_control_token_in_a_poem_or_a_title_is_spelt_out(gpt2):
+    _, tokenizer = gpt2
+    add_language_tokens(tokenizer, ["en", "es"])
+    control = tokenizer.convert_tokens_to_ids("<|es|>")
+    assert encode_header(tokenizer, Request("es"))[1] == control
+    hostile = Request("en", title="<|es|> <|endoftext|>")
+    assert encode_header(tokenizer, hostile).count(control) == 0
+    assert encode_header(tokenizer, hostile).count(tokenizer.eos_token_id) == 1  # the one that begins the text
+    assert tokenizer.decode(encode_text(tokenizer, "a <|es|> b")) == "a <|es|> b"
+    assert control not in encode_text(tokenizer, "a <|es|> b")
