@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -179,9 +180,10 @@ def main() -> None:
     written: dict[str, list[Poem]] = {}
     for writer, folder in {"base": params.base, "tuned": str(POET)}.items():
         fits[writer], written[writer] = run_model(writer, folder, test, requests, seeds, params)
-    report = report_of(fits)
-    compared = report_of(compare(written, requests, test, train, params))
-    report |= compared | {"intervals": report["intervals"] | compared["intervals"]}
+    measured = compare(written, requests, test, train, params)
+    for writer, language in product(fits, params.languages):
+        measured[writer][language] = fits[writer][language] | measured[writer][language]
+    report = report_of(measured)
     base, tuned = ([poem.text for poem in written[writer]] for writer in ("base", "tuned"))
     samples = pair(requests, seeds, base, tuned)
     with whole_folder(EVALUATION) as partial:

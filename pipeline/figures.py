@@ -4,7 +4,6 @@ docs/figures.md says the same at more length. A poem is its text: lines end in o
 """
 
 import re
-from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TypeVar
 
@@ -12,23 +11,14 @@ import numpy as np
 from scipy.stats import wasserstein_distance
 
 from pipeline.language import read_languages
+from pipeline.verse import bare, lines_of, looping_lines, words_of
 
 Item = TypeVar("Item")
 Interval = tuple[float, float]
 
-JUDGED_WORDS = 3  # words a line needs for its language to be told
+JUDGED_WORDS = 4  # words a line needs for its language to be told
 LONGEST_CYCLE = 16  # words
 CYCLES = 4  # times on end from which the same words are a loop: a chorus says a word three times
-
-
-def lines_of(poem: str) -> list[str]:
-    """The lines with text."""
-    return [line.strip() for line in poem.split("\n") if line.strip()]
-
-
-def words_of(text: str) -> list[str]:
-    """Words in lower case, without punctuation."""
-    return re.findall(r"[\w'’-]+", text.lower())
 
 
 def language_of(text: str, candidates: Sequence[str]) -> str | None:
@@ -38,7 +28,7 @@ def language_of(text: str, candidates: Sequence[str]) -> str | None:
 
 
 def foreign_lines(poem: str, language: str, languages: Sequence[str]) -> float:
-    """The share of a poem's lines in another of the corpus's languages; lines of one or two words are not judged."""
+    """The share of a poem's lines, of those with `JUDGED_WORDS` or more, in another of the corpus's languages."""
     judged = [line for line in lines_of(poem) if len(words_of(line)) >= JUDGED_WORDS]
     return _share(language_of(line, languages) not in (language, None) for line in judged)
 
@@ -58,21 +48,17 @@ def seq_rep(poem: str, n: int = 4) -> float:
 
 def repeated_lines(poem: str) -> float:
     """The share of lines that came before in the poem, punctuation and case aside."""
-    lines = [tuple(words_of(line)) for line in lines_of(poem)]
+    lines = [bare(line) for line in lines_of(poem)]
     return 1 - len(set(lines)) / len(lines) if lines else 0.0
 
 
 def loops(poem: str) -> bool:
-    """Whether a poem is stuck: a line comes a third time with no new line since the second, or the same one to
-    `LONGEST_CYCLE` words come `CYCLES` times on end. Refrains, which have new lines between them, are no loops.
+    """Whether a poem is stuck: a line comes again that `looping_lines` finds looping, or the same one to
+    `LONGEST_CYCLE` words come `CYCLES` times on end.
     """
-    coming: Counter[tuple[str, ...]] = Counter()
-    stuck: set[tuple[str, ...]] = set()
-    for line in (tuple(words_of(line)) for line in lines_of(poem)):
-        if line in stuck:
-            return True
-        coming[line] += 1
-        stuck = stuck | {line} if coming[line] > 1 else set()
+    lines = lines_of(poem)
+    if any(bare(line) in looping_lines(lines[:place]) for place, line in enumerate(lines)):
+        return True
     words = words_of(poem)
     return any(_cycles(words, length) for length in range(1, LONGEST_CYCLE + 1))
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import figures
+from pipeline.verse import lines_of, looping_lines
 from scrapers.anthology.poems import read_poems
 
 LANGUAGES = ["en", "es"]
@@ -31,7 +32,7 @@ def lines_repeated(poem):
 
 def languages_mixed(poem, other):
     """Every third line from a poem in the other language."""
-    lines, others = poem.split("\n"), figures.lines_of(other)
+    lines, others = poem.split("\n"), lines_of(other)
     return "\n".join(others[at % len(others)] if at % 3 == 2 and line else line for at, line in enumerate(lines))
 
 
@@ -95,6 +96,18 @@ def test_a_refrain_is_no_loop_and_a_phrase_without_end_is():
     assert figures.loops("the river keeps\nits silver\nthe river keeps\nits silver\nthe river keeps")
     assert figures.loops("and the sea and the sea and the sea and the sea")
     assert not figures.loops("row, row, row your boat")
+
+
+def test_the_refrains_of_a_villanelle_are_no_loops():
+    order = ["one", "a", "two", "b", "c", "one", "d", "e", "two", "f", "g", "one", "h", "i", "two", "j", "k", "one", "two"]
+    assert not any(line in looping_lines(order[:place]) for place, line in enumerate(order))
+
+
+def test_a_line_that_comes_back_among_lines_that_came_before_is_in_a_loop():
+    assert looping_lines(["one", "two", "One.", "two"]) == {"one", "two"}
+    assert looping_lines(["one", "one"]) == {"one"}
+    assert looping_lines(["one", "two", "one", "three", "one"]) == {"one"}
+    assert looping_lines(["one", "two", "one", "three", "four"]) == set()
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

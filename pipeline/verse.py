@@ -1,0 +1,42 @@
+"""Verse as text: its lines, its words, and which lines are stuck in a loop."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+
+def lines_of(poem: str) -> list[str]:
+    """The lines with text."""
+    return [line.strip() for line in poem.split("\n") if line.strip()]
+
+
+def words_of(text: str) -> list[str]:
+    """Words in lower case, without punctuation."""
+    return re.findall(r"[\w'’-]+", text.lower())
+
+
+def bare(line: str) -> str:
+    """A line as it is compared with another: punctuation and case aside."""
+    return " ".join(words_of(line))
+
+
+def looping_lines(lines: Sequence[str]) -> set[str]:
+    """The lines that, if they came now, would be a loop and no refrain.
+
+    They have come twice or more, and at most half of the lines since were new. A refrain has its new lines before it
+    comes again: in a ballad a stanza, in a villanelle at least two for the one that is not, in a litany one.
+
+    Args:
+        lines: a poem's lines so far, without empty ones.
+
+    Returns:
+        The lines as `bare` gives them.
+    """
+    lines = [bare(line) for line in lines]
+    new = [line not in lines[:place] for place, line in enumerate(lines)]
+    looping = set()
+    for line, times in Counter(lines).items():
+        since = new[len(lines) - lines[::-1].index(line) :]
+        if times > 1 and 2 * sum(since) <= len(since):
+            looping.add(line)
+    return looping
