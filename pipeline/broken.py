@@ -135,10 +135,11 @@ def _inside(left: str, right: str, lexicon: Mapping[str, int], apostrophes_lost:
         return known
     if apostrophe or (apostrophes_lost and _CONTRACTED.match(after)):
         return "’"
-    plain = [base for base in _PLAIN if lexicon.get(before + base + after, 0)]
-    if len(plain) == 1:
-        return _conventional(plain[0], before, after)
-    if not plain and apostrophes_lost and lexicon.get(before, 0) > 4 and lexicon.get(after, 0) > 4:
+    plain = {base: lexicon.get(before + base + after, 0) for base in _PLAIN}
+    likeliest = max(plain, key=plain.__getitem__)
+    if plain[likeliest] > 0.9 * sum(plain.values()):
+        return _conventional(likeliest, before, after)
+    if not any(plain.values()) and apostrophes_lost and lexicon.get(before, 0) > 4 and lexicon.get(after, 0) > 4:
         return "—"
     return None
 

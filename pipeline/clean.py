@@ -25,6 +25,7 @@ EXAMPLES = 3  # shown for each rule
 _EXAMPLE_LENGTH = 80
 
 Poem = dict[str, Any]
+Changes = dict[str, tuple[str, str] | None]  # by rule, the place before and after
 
 
 def read_raw(folder: Path = RAW) -> list[Poem]:
@@ -62,9 +63,10 @@ def measures(text: str) -> dict[str, int]:
     }
 
 
-def clean_poems(records: Sequence[Poem]) -> list[tuple[Poem, dict[str, tuple[str, str]]]]:
-    """Raw records as rows of the table, each with what the rules changed: by rule, a line before and after."""
+def clean_poems(records: Sequence[Poem]) -> list[tuple[Poem, Changes]]:
+    """Raw records as rows of the table, each with what the rules changed: by rule an example, while few."""
     cleaned = []
+    shown: Counter[str] = Counter()
     for record in records:
         fields = {name: clean_field(record[name]) for name in ("title", "author", "collection", "style")}
         text, changes = clean_text(record["text"] or "", fields["title"], fields["author"])
@@ -75,7 +77,11 @@ def clean_poems(records: Sequence[Poem]) -> list[tuple[Poem, dict[str, tuple[str
             "text": text,
             **measures(text),
         }
-        cleaned.append((poem, {rule: _first_difference(*change) for rule, change in changes.items()}))
+        shown.update(changes.keys())
+        differences = {
+            rule: _first_difference(*change) if shown[rule] <= EXAMPLES else None for rule, change in changes.items()
+        }
+        cleaned.append((poem, differences))
     return cleaned
 
 
@@ -160,14 +166,14 @@ def clean_corpus(
     return pd.DataFrame(kept, columns=POEM_SCHEMA.names), pd.DataFrame(rejects, columns=columns), report
 
 
-def _rules_report(changes: Sequence[dict[str, tuple[str, str]]]) -> dict[str, Any]:
+def _rules_report(changes: Sequence[Changes]) -> dict[str, Any]:
     """For each rule how many poems it changed, and the first of them as examples."""
     report = {}
     for name, _ in rules_for(None, None):
         found = [change[name] for change in changes if name in change]
         report[name] = {
             "changed": len(found),
-            "examples": [{"before": before, "after": after} for before, after in found[:EXAMPLES]],
+            "examples": [{"before": before, "after": after} for before, after in filter(None, found[:EXAMPLES])],
         }
     return report
 

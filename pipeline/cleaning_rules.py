@@ -15,6 +15,8 @@ import ftfy
 
 Rule = Callable[[str], str]
 
+_SPACE_RULES = {"line breaks", "spaces", "stanza breaks"}
+
 # Only what undoes a wrong decoding. Curly quotes, ligatures and fullwidth letters are typography, not dirt.
 _FTFY = ftfy.TextFixerConfig(
     unescape_html=False,
@@ -34,6 +36,7 @@ _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u180e\u200b-\u200f\u202a-\u20
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\ud800-\udfff]")
 _SPACE = re.compile("[\t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_HTML = re.compile("[<&]")
 _BREAKING_TAG = re.compile(r"[ \t]*<(?:br|/p|/div|/li|/tr)\s*/?>[ \t]*(?:\r*\n)?", re.IGNORECASE)
 _TAG = re.compile(
     r"</?(?:a|abbr|b|big|blockquote|body|center|cite|div|em|font|h[1-6]|hr|html|i|img|li|ol|p|poem|pre|q|ref|s|small"
@@ -105,7 +108,7 @@ def unescape_html(text: str) -> str:
         text = _TAG.sub("", _BREAKING_TAG.sub("\n", text))
         return _ENTITY.sub(lambda match: html.unescape(match[0]), text)
 
-    return _until_stable(once, text) if "<" in text or "&" in text else text
+    return _until_stable(once, text) if _HTML.search(text) else text
 
 
 def repair_mojibake(text: str) -> str:
@@ -317,13 +320,13 @@ def rules_for(title: str | None, author: str | None) -> list[tuple[str, Rule]]:
         ("Unicode composition", compose_unicode),
         ("invisible characters", remove_invisible),
         ("spaces", trim_spaces),
+        ("stanza breaks", space_stanzas),
         ("notes", drop_notes),
         ("footnote marks", remove_footnote_marks),
         ("boilerplate", drop_boilerplate),
         ("verse numbers", remove_verse_numbers),
         ("ornaments", blank_ornaments),
         ("repeated heading", partial(drop_repeated_heading, title=title, author=author)),
-        ("stanza breaks", space_stanzas),
     ]
 
 
@@ -337,13 +340,15 @@ def clean_text(
     """
     changes: dict[str, tuple[str, str]] = {}
     for _ in range(10):
-        start = text
+        changed_now = set()
         for name, rule in rules_for(title, author):
             changed = rule(text)
             if changed != text:
                 changes.setdefault(name, (text, changed))
+                changed_now.add(name)
                 text = changed
-        if text == start:
+        # What comes after the rules on space has seen the text as it is now; what comes before reads only these signs.
+        if not changed_now or (changed_now <= _SPACE_RULES and _TYPICAL.fullmatch(text) and not _HTML.search(text)):
             break
     return text, changes
 

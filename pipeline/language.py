@@ -58,12 +58,25 @@ def profiles(candidates: tuple[str, ...]) -> DetectorFactory:
     return factory
 
 
+@cache
+def _reader(candidates: tuple[str, ...]) -> Detector:
+    return profiles(candidates).create()
+
+
 @lru_cache(maxsize=200_000)
 def ngrams(word: str, candidates: tuple[str, ...]) -> tuple[str, ...]:
     """The n-grams of a word that a profile knows, as langdetect takes them."""
-    detector = profiles(candidates).create()
-    detector.text = f" {word} "
-    return tuple(detector._extract_ngrams())
+    reader = _reader(candidates)
+    reader.text = f" {word} "
+    return tuple(reader._extract_ngrams())
+
+
+@cache
+def _log_probabilities(candidates: tuple[str, ...]) -> tuple[dict[str, int], np.ndarray]:
+    """The row of each n-gram, and the rows: its log-probability in each candidate, smoothed as langdetect does."""
+    known = profiles(candidates).word_lang_prob_map
+    smoothing = Detector.ALPHA_DEFAULT / Detector.BASE_FREQ
+    return {gram: row for row, gram in enumerate(known)}, np.log(np.array(list(known.values())) + smoothing)
 
 
 def evidence(words: Sequence[str], candidates: tuple[str, ...]) -> np.ndarray:
@@ -72,10 +85,14 @@ def evidence(words: Sequence[str], candidates: tuple[str, ...]) -> np.ndarray:
     Returns:
         Shape (words, candidates), in nats.
     """
-    known = profiles(candidates).word_lang_prob_map
-    smoothing = Detector.ALPHA_DEFAULT / Detector.BASE_FREQ
-    rows = [np.log(np.array([known[gram] for gram in ngrams(word, candidates)]) + smoothing) for word in words]
-    return np.array([row.sum(axis=0) if row.size else np.zeros(len(candidates)) for row in rows])
+    row_of, logs = _log_probabilities(candidates)
+    rows = [[row_of[gram] for gram in ngrams(word, candidates)] for word in words]
+    sums = np.zeros((len(words), len(candidates)))
+    readable = [place for place, found in enumerate(rows) if found]
+    if readable:
+        starts = np.cumsum([0, *(len(rows[place]) for place in readable[:-1])])
+        sums[readable] = np.add.reduceat(logs[[row for found in rows for row in found]], starts)
+    return sums
 
 
 class _Draw(Detector):
