@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from conftest import FAMILIES, tiny_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import LlamaConfig
@@ -14,7 +15,6 @@ from pipeline.likelihood import encode_header
 from pipeline.params import Generation
 from pipeline.prompt import Request
 from pipeline.stage import BadInput
-from tests.conftest import FAMILIES, tiny_tokenizer
 
 SAMPLING = Generation(temperature=1.0, top_p=0.95, top_k=40, max_words=30, block_loops=True)
 GREEDY = SAMPLING.model_copy(update={"temperature": 0.0})

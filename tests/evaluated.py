@@ -1,0 +1,33 @@
+"""A project as it stands before `evaluate`: split poems, a base, a tuned model and its run, all tiny."""
+
+from pathlib import Path
+
+from conftest import made_up_poems, write_project
+from transformers import AutoModelForCausalLM
+
+from pipeline import tokenize
+from pipeline.base import load_base
+from pipeline.params import Params
+from pipeline.poems import write_report
+from pipeline.tracking import mlflow_run
+
+
+def trained_project(folder: Path, base: Path) -> Params:
+    """Fill `folder`, which must be the working directory. The tuned model is the base with language tokens."""
+    changes = {
+        "base": str(base),
+        "tokenize.block_size": 128,
+        "generation.max_words": 20,
+        "evaluate.poems_per_language": 3,
+    }
+    params = write_project(folder, made_up_poems(40), changes)
+    tokenize.main()
+    _, tokenizer = load_base(base)
+    tokenize.add_language_tokens(tokenizer, list(params.languages))
+    model = AutoModelForCausalLM.from_pretrained(base)
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    model.save_pretrained(folder / "models/poet")
+    tokenizer.save_pretrained(folder / "models/poet")
+    with mlflow_run() as run:
+        write_report({"run_id": run.info.run_id}, folder / "models/run.json")
+    return params

@@ -1,0 +1,119 @@
+"""The stage *evaluate* on tiny models: the same requests for both, and the same figures for both and for people."""
+
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+from conftest import made_up_poem
+from evaluated import trained_project
+
+from pipeline import evaluate
+from pipeline.generate import Poem
+from pipeline.poems import read_report, read_table
+from pipeline.samples import Sample, read_samples, samples_markdown, write_samples
+
+
+@pytest.fixture(scope="module")
+def evaluated(tmp_path_factory, tiny_bases, mlflow_store):
+    """The params of a project in which the stage has run, and which is the working directory."""
+    folder = tmp_path_factory.mktemp("evaluated")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
+        patch.chdir(folder)
+        params = trained_project(folder, tiny_bases["gemma3"])
+        evaluate.main()
+        yield params
+
+
+def test_both_models_and_people_have_every_figure_in_every_language(evaluated):
+    report = read_report(evaluate.REPORT)
+    intervals = report.pop("intervals")
+    assert {"bits_per_byte", "language_adherence", "seq_rep_4", "loops", "ended", "distinct_2"} < set(report)
+    for name, writers in report.items():
+        expected = {"base", "tuned"} if name == "bits_per_byte" else {"base", "tuned", "human"}
+        assert set(writers) == expected
+        for writer, languages in writers.items():
+            assert set(languages) == {"en", "es"}
+            for language, value in languages.items():
+                if not name.startswith("distinct"):
+                    low, high = intervals[name][writer][language]
+                    assert low <= high
+                    assert name.endswith("distance") or low - 1e-4 <= value <= high + 1e-4
+
+
+def test_people_end_their_poems_and_write_lines_as_long_as_other_people_do(evaluated):
+    report = read_report(evaluate.REPORT)
+    assert report["ended"]["human"] == {"en": 1, "es": 1}
+    assert report["words_a_line_distance"]["human"] == {"en": 0, "es": 0}  # all made of six words a line
+    assert report["words_a_line_distance"]["base"]["en"] > 0
+
+
+def test_the_plot_has_a_row_for_each_model_and_language(evaluated):
+    table = pd.read_csv(evaluate.BITS_PER_BYTE)
+    assert sorted(table.columns) == ["bits_per_byte", "language", "model"]
+    report = read_report(evaluate.REPORT)["bits_per_byte"]
+    rows = {(row.model, row.language): row.bits_per_byte for row in table.itertuples()}
+    assert rows == {(model, code): value for model, codes in report.items() for code, value in codes.items()}
+
+
+def test_samples_are_of_the_same_request_and_seed_prompts_first(evaluated):
+    samples = read_samples(evaluate.EVALUATION / "samples.jsonl")
+    assert [sample.language for sample in samples] == ["en"] * 3 + ["es"] * 3
+    assert [sample.seed for sample in samples] == list(range(6))
+    prompts = evaluated.evaluate.prompts
+    assert [sample.first_line for sample in samples] == [*prompts["en"], "", *prompts["es"], ""]
+    for sample in samples:
+        assert sample.base.startswith(sample.first_line)
+        assert sample.tuned.startswith(sample.first_line)
+    test = read_table(evaluate.TOKENS / "test.parquet")
+    assert samples[2].title in set(test["title"])
+
+
+def test_figures_and_samples_are_in_the_run_that_trained_the_model(evaluated):
+    run = mlflow.get_run(read_report(Path("models/run.json"))["run_id"])
+    report = read_report(evaluate.REPORT)
+    assert run.data.metrics["bits_per_byte/tuned/es"] == report["bits_per_byte"]["tuned"]["es"]
+    logged = mlflow.artifacts.list_artifacts(run_id=run.info.run_id, artifact_path="evaluation")
+    assert {Path(artifact.path).name for artifact in logged} == {"samples.jsonl", "samples.md"}
+
+
+def test_a_second_evaluation_gives_the_same_figures(evaluated):
+    before = evaluate.REPORT.read_text(), (evaluate.EVALUATION / "samples.jsonl").read_text()
+    evaluate.main()
+    assert before == (evaluate.REPORT.read_text(), (evaluate.EVALUATION / "samples.jsonl").read_text())
+
+
+def test_without_a_tuned_model_the_stage_says_what_to_run(evaluated, capsys):
+    evaluate.POET.rename("elsewhere")
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            evaluate.main()
+    finally:
+        Path("elsewhere").rename(evaluate.POET)
+    assert stopped.value.code == 2
+    assert "models/poet: no such folder. Run `make run`" in capsys.readouterr().err
+
+
+def test_poems_like_peoples_measure_better_than_noise(evaluated):
+    people = [made_up_poem("en", 8, seed) for seed in range(20)]
+    alike = [Poem(made_up_poem("en", 8, seed), ended=True) for seed in range(20, 30)]
+    noise = [Poem("the rain the rain the rain the rain the rain " * 3, ended=False)] * 10
+    good = {name: value for name, (value, _) in evaluate.measure_poems(alike, "en", people, evaluated).items()}
+    bad = {name: value for name, (value, _) in evaluate.measure_poems(noise, "en", people, evaluated).items()}
+    for name in ("seq_rep_4", "loops", "words_a_line_distance", "lines_a_stanza_distance", "stanzas_a_poem_distance"):
+        assert good[name] < bad[name], name
+    for name in ("ended", "distinct_1", "distinct_2", "distinct_3"):
+        assert good[name] > bad[name], name
+
+
+def test_samples_come_back_as_they_were_written(tmp_path):
+    samples = [Sample("es", "copla", None, "La «ñ»", "", 7, "uno\n\ndos", "tres | cuatro")]
+    write_samples(samples, tmp_path / "samples.jsonl")
+    assert read_samples(tmp_path / "samples.jsonl") == samples
+
+
+def test_a_poem_cannot_break_the_table_it_stands_in():
+    sample = Sample("en", None, None, None, "a | b", 0, "a | b\n*c*", "<b>d</b>\n\n1. e")
+    rows = [line for line in samples_markdown([sample], {"en": "English"}).split("\n") if line.startswith("| a")]
+    assert rows == ["| a &#124; b<br>&#42;c&#42; | &lt;b&gt;d&lt;/b&gt;<br><br>1. e |"]
