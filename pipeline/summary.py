@@ -3,6 +3,7 @@
 It reads what the stages wrote and imports nothing heavy, so a run with nothing to do ends in a moment.
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,11 @@ def figures_table(root: Path) -> list[dict[str, str]]:
 def poems_table(root: Path) -> list[dict[str, str]]:
     """What became of the poems as rows of `poems` and `count`: in, rejected by reason, kept by language."""
     clean, tag = _read(root, "clean"), _read(root, "tag")
-    rejected = clean["rejected"] | tag["rejected"]
-    kept = tag["kept"]
+    rejected = Counter(clean["rejected"]) + Counter(tag["rejected"])
     return [
         {"poems": "in", "count": str(clean["poems_in"])},
-        *({"poems": f"rejected: {reason}", "count": str(count)} for reason, count in rejected.items() if count),
-        {"poems": "kept", "count": ", ".join(f"{count} {language}" for language, count in kept.items())},
+        *({"poems": f"rejected: {reason}", "count": str(count)} for reason, count in rejected.items()),
+        {"poems": "kept", "count": ", ".join(f"{count} {language}" for language, count in tag["kept"].items())},
     ]
 
 

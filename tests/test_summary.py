@@ -1,0 +1,94 @@
+"""What a run prints at its end: counts, figures, samples, the version, and where to look further."""
+
+import io
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+from rich.console import Console
+
+from pipeline.poems import write_report
+from pipeline.samples import Sample, write_samples
+from pipeline.stage import BadInput
+from pipeline.summary import figures_table, poems_table, summary
+
+SHARES = ("language_adherence", "foreign_lines", "seq_rep_4", "repeated_lines", "loops", "ended")
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A repository after a run."""
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    clean = {"poems_in": 12, "poems_kept": 10, "rejected": {"too short": 2, "too long": 0}}
+    tag = {"poems_in": 10, "poems_kept": 9, "kept": {"en": 5, "es": 4}, "rejected": {"other language": 1}}
+    evaluate = {"bits_per_byte": {"base": {"en": 1.5, "es": 1.7}, "tuned": {"en": 1.25, "es": 1.4}}}
+    for name in SHARES:
+        evaluate[name] = {writer: {"en": 0.5, "es": 0.125} for writer in ("base", "tuned", "human")}
+    register = {"model": "estrofa", "version": 3, "alias": "challenger", "run_id": "abc"}
+    reports = {"clean": clean, "tag": tag, "evaluate": evaluate, "register": register}
+    for name, report in reports.items():
+        write_report(report, tmp_path / "metrics" / f"{name}.json")
+    samples = [
+        Sample("en", None, None, None, "The kettle", 0, "The kettle\n[b]plainly", "The kettle\nthe hour"),
+        Sample("es", "copla", None, "La llave", "", 1, "Libro en venta", "La llave de la casa"),
+        Sample("es", None, None, None, "", 2, "not shown", "not shown"),
+    ]
+    (tmp_path / "data/evaluation").mkdir(parents=True)
+    write_samples(samples, tmp_path / "data/evaluation/samples.jsonl")
+    return tmp_path
+
+
+def printed(root, width=100):
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(summary(root))
+    return console.export_text()
+
+
+def test_poems_in_are_poems_rejected_and_kept(root):
+    assert poems_table(root) == [
+        {"poems": "in", "count": "12"},
+        {"poems": "rejected: too short", "count": "2"},
+        {"poems": "rejected: other language", "count": "1"},
+        {"poems": "kept", "count": "5 en, 4 es"},
+    ]
+
+
+def test_a_reason_of_both_stages_is_counted_together(root):
+    tag = {"kept": {"en": 5}, "rejected": {"too short": 3}}
+    write_report(tag, root / "metrics/tag.json")
+    assert {"poems": "rejected: too short", "count": "5"} in poems_table(root)
+
+
+def test_figures_stand_before_and_after_beside_peoples(root):
+    rows = figures_table(root)
+    assert rows[0] == {"figure": "bits per byte", "language": "en", "base": "1.500", "tuned": "1.250", "human": "–"}
+    shares = dict.fromkeys(("base", "tuned", "human"), "12%")
+    assert rows[3] == {"figure": "wholly in its language", "language": "es", **shares}
+    assert len(rows) == 2 * (1 + len(SHARES))
+
+
+def test_the_end_of_a_run_shows_samples_the_version_and_both_uis(root):
+    text = printed(root)
+    assert "English: “The kettle”" in text
+    assert "Spanish: “La llave”, copla" in text
+    assert "[b]plainly" in text
+    assert "not shown" not in text
+    assert "estrofa version 3, alias challenger" in text
+    assert "models:/estrofa@challenger" in text
+    assert "make mlflow" in text
+    assert "make prefect" in text
+    [both] = [line for line in text.splitlines() if "the hour" in line]
+    assert "[b]plainly" in both  # side by side
+
+
+def test_before_a_run_has_ended_it_says_so(root):
+    (root / "metrics/register.json").unlink()
+    with pytest.raises(BadInput, match=r"register\.json: no such file\. Run `make run`"):
+        summary(root)
+
+
+def test_it_imports_nothing_heavy():
+    code = "import sys, pipeline.summary; print({'torch', 'transformers', 'mlflow'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
