@@ -10,7 +10,9 @@ it takes the raw poems in data/raw.
 import argparse
 import os
 import platform
+import resource
 import shlex
+import shutil
 import sys
 import tempfile
 import time
@@ -28,12 +30,13 @@ STAGES = ("scrape", "clean", "tag", "tokenize")
 Row = tuple[Any, ...]
 
 
-def measure(command: list[str], folder: Path) -> tuple[float, float]:
-    """Run a command; its seconds, and the peak memory of all its processes in GB, sampled ten times a second.
+def measure(command: list[str], folder: Path) -> tuple[float, float, float]:
+    """Run a command; its seconds, those its processes spent computing, and their peak memory in GB.
 
-    Memory that processes share is counted once for each (RSS), so the figure errs on the high side.
+    On a machine that others use too, the seconds of computing are the ones to compare. Memory is sampled ten times a
+    second; what processes share is counted once for each (RSS), so the figure errs on the high side.
     """
-    start = time.perf_counter()
+    start, computed = time.perf_counter(), _computing_seconds()
     peak = 0
     with psutil.Popen(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}) as process:
         while process.poll() is None:
@@ -45,7 +48,13 @@ def measure(command: list[str], folder: Path) -> tuple[float, float]:
             time.sleep(0.1)
     if process.returncode:
         sys.exit(f"{shlex.join(command)} stopped with status {process.returncode}")
-    return time.perf_counter() - start, peak / 1e9
+    return time.perf_counter() - start, _computing_seconds() - computed, peak / 1e9
+
+
+def _computing_seconds() -> float:
+    """Processor time of all child processes that have ended, and of theirs."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def write_params(source: str, columns: dict[str, str], folder: Path) -> None:
@@ -63,7 +72,7 @@ def markdown(header: Row, rows: list[Row]) -> str:
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in aligned) + "\n"
 
 
-def report(folder: Path, measured: dict[str, tuple[float, float]]) -> str:
+def report(folder: Path, measured: dict[str, tuple[float, float, float]]) -> str:
     """The tables of a finished run."""
     clean, tag = read_report(folder / "metrics/clean.json"), read_report(folder / "metrics/tag.json")
     by_stage = [
@@ -72,9 +81,9 @@ def report(folder: Path, measured: dict[str, tuple[float, float]]) -> str:
     ]
     reasons = [(stage, reason, count) for stage, _, _, dropped in by_stage for reason, count in dropped.items()]
     flow = [(stage, f"{came:,}", f"{kept:,}", f"{came - kept:,}") for stage, came, kept, _ in by_stage]
-    cost = [(stage, f"{seconds:.1f}", f"{memory:.2f}") for stage, (seconds, memory) in measured.items()]
-    total = sum(seconds for seconds, _ in measured.values())
-    peak = max(memory for _, memory in measured.values())
+    seconds, computing, memory = zip(*measured.values(), strict=True)
+    costs = {**measured, "all": (sum(seconds), sum(computing), max(memory))}
+    cost = [(stage, *(f"{figure:.1f}" for figure in figures)) for stage, figures in costs.items()]
     rules = [(name, f"{rule['changed']:,}") for name, rule in clean["rules"].items()]
     detected = sorted({language for row in tag["confusion"].values() for language in row})
     confusion = [(declared, *(row.get(code, 0) for code in detected)) for declared, row in tag["confusion"].items()]
@@ -86,10 +95,7 @@ def report(folder: Path, measured: dict[str, tuple[float, float]]) -> str:
         ("Kept", markdown(("language", "poems", "words"), kept)),
         ("Poems changed, by rule", markdown(("rule", "poems"), rules)),
         ("Declared language (rows) and detected", markdown(("declared", *detected), confusion)),
-        (
-            "Cost",
-            markdown(("stage", "seconds", "peak GB"), [*cost, ("all", f"{total:.1f}", f"{peak:.2f}")]),
-        ),
+        ("Cost", markdown(("stage", "seconds", "seconds of computing, all processes", "peak GB"), cost)),
     ]
     if "tokenize" in measured:
         tokens = read_report(folder / "metrics/tokenize.json")["train"]
@@ -100,7 +106,10 @@ def report(folder: Path, measured: dict[str, tuple[float, float]]) -> str:
 def machine() -> str:
     """What the figures were measured on."""
     memory = psutil.virtual_memory().total / 1e9
-    return f"{psutil.cpu_count()} cores, {memory:.0f} GB, Python {platform.python_version()}"
+    load = os.getloadavg()[2]
+    return (
+        f"{psutil.cpu_count()} cores, {memory:.0f} GB, Python {platform.python_version()}, load {load:.1f} (15 minutes)"
+    )
 
 
 def main() -> None:
@@ -108,6 +117,7 @@ def main() -> None:
     parser.add_argument("source", nargs="?", default="data/raw", help="a file, a folder or a glob")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="write the tables to this Markdown page too")
     parser.add_argument("--until", choices=STAGES, default=STAGES[-1], help="the last stage to run")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="copy what the stages wrote to a new folder")
     arguments = parser.parse_args()
     columns = {"title": "title", "author": "author", "language": "language", "licence": "licence"}
     if arguments.source == "data/raw":
@@ -119,6 +129,8 @@ def main() -> None:
         for stage in STAGES[: STAGES.index(arguments.until) + 1]:
             measured[stage] = measure([sys.executable, "-m", f"pipeline.{stage}"], folder)
         tables = report(folder, measured)
+        if arguments.keep:
+            shutil.copytree(folder, arguments.keep)
     print(tables)
     if arguments.write:
         command = shlex.join(["python", "-m", "benchmarks.corpus", *sys.argv[1:]])

@@ -14,6 +14,7 @@ from pipeline.stage import BadInput
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+CONNECT_SECONDS = 10.0
 _SMALL = 1500  # items below which starting worker processes costs more than they save
 
 
@@ -60,7 +61,7 @@ def _scheduler(address: str | None, workers: int) -> Iterator[dict[str, Any]]:
     from distributed import Client  # costs a second to import, which every worker process would pay
 
     try:
-        client = Client(address, timeout="10s")
+        client = Client(address, timeout=CONNECT_SECONDS)
     except OSError as error:
         problem = f"no Dask scheduler answers at {address!r}"
         raise BadInput("params.yaml: engine.address", problem, "Start one, or set it to null") from error
