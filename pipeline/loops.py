@@ -2,7 +2,7 @@
 
 Small models loop: a line, or a phrase at the end of every line, comes again and again. People hardly repeat four words
 in a poem unless they repeat the line. So a stretch of tokens comes once, except inside a whole line that comes again;
-and whole lines come again only so often, and not over and over without a new one between.
+and whole lines come again only so often, and few of them in a row.
 """
 
 from collections import Counter, defaultdict
@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from transformers import PreTrainedTokenizerBase
 
 STRETCH = 7  # tokens, four or five words
-REFRAINS = 0.4  # of the lines may be earlier lines come again; in a triolet, the densest form, three of eight are
+REFRAINS = 0.28  # of the lines, and one more, may be earlier lines come again: triolets and villanelles stay below
+IN_A_ROW = 2  # earlier lines may follow each other, as a villanelle's last two do
 
 
 class Loops:
@@ -30,13 +31,14 @@ class Loops:
         self.coming: Counter[str] = Counter()
         self.looping: set[str] = set()  # lines that came again since the last new one
         self.refrains = 0  # lines that had come before
+        self.returning = 0  # of them since the last new one
 
     def forbidden(self) -> set[int]:
         """The tokens that may not come next."""
         if self.looping and not self.line:
             return self._beginnings()
         repeating = self.followers.get(tuple(self.tokens[1 - STRETCH :]), set())
-        if repeating and self.refrains + 1 <= 1 + REFRAINS * (len(self.lines) + 1):
+        if self.returning < IN_A_ROW and self.refrains <= REFRAINS * (len(self.lines) + 1):
             length = len(self.line)
             repeating = repeating - {
                 line[length] for line in self.lines if len(line) > length and line[:length] == self.line
@@ -54,9 +56,11 @@ class Loops:
             self.coming[line] += 1
             if self.coming[line] == 1:
                 self.looping.clear()
+                self.returning = 0
             else:
                 self.looping.add(line)
                 self.refrains += 1
+                self.returning += 1
         if completed:
             self.lines.append(self.line)
             self.line = []
