@@ -14,6 +14,7 @@ PARAMS_FILE = Path("params.yaml")
 Share = Annotated[float, pydantic.Field(ge=0, le=1)]
 OpenShare = Annotated[float, pydantic.Field(gt=0, lt=1)]
 LanguageCode = Annotated[str, pydantic.Field(pattern=r"^[a-z]{2}$")]
+Address = Annotated[str, pydantic.Field(pattern=r"^https?://.+$")]
 SourceName = Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9_-]+$")]
 
 
@@ -23,13 +24,27 @@ class Section(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
 
-class WikisourceSource(Section):
+class Site(Section):
+    """What all crawled sources have."""
+
+    site: Address
+    language: LanguageCode
+    licence: str | None = None  # of poems whose pages name none
+    max_pages: pydantic.PositiveInt = 100_000
+    delay: pydantic.NonNegativeFloat = 1.0
+
+
+class WikisourceSource(Site):
     kind: Literal["wikisource"]
     site: str = pydantic.Field(pattern=r"^(embedded|https?://.+)$")
     start: list[str] = pydantic.Field(min_length=1)
-    language: LanguageCode
-    max_pages: pydantic.PositiveInt = 100_000
-    delay: pydantic.NonNegativeFloat = 1.0
+
+
+class PoetryDBSource(Site):
+    kind: Literal["poetrydb"]
+    site: Address = "https://poetrydb.org"
+    language: LanguageCode = "en"
+    authors: list[str] = []  # their full names; all authors where there are none
 
 
 class Columns(Section):
@@ -55,7 +70,7 @@ class FilesSource(Section):
     licence: str | None = None
 
 
-Source = Annotated[WikisourceSource | FilesSource, pydantic.Field(discriminator="kind")]
+Source = Annotated[WikisourceSource | PoetryDBSource | FilesSource, pydantic.Field(discriminator="kind")]
 
 
 class Scrape(Section):

@@ -12,7 +12,7 @@ from typing import Any
 from tqdm import tqdm
 
 from pipeline.local_files import read_files
-from pipeline.params import FilesSource, Scrape, WikisourceSource, load_params
+from pipeline.params import FilesSource, Scrape, Site, load_params
 from pipeline.poems import RAW_FIELDS, write_report
 from pipeline.stage import BadInput, stage, whole_folder
 from scrapers.anthology.server import serve
@@ -36,7 +36,7 @@ def scrape(params: Scrape, folder: Path) -> dict[str, Report]:
     """
     reports = {}
     with ExitStack() as stack:
-        sites = {source.site for source in params.sources.values() if isinstance(source, WikisourceSource)}
+        sites = {source.site for source in params.sources.values() if isinstance(source, Site)}
         anthology = stack.enter_context(serve()) if "embedded" in sites else ""
         for name, source in params.sources.items():
             if isinstance(source, FilesSource):
@@ -61,7 +61,7 @@ def read(name: str, source: FilesSource) -> tuple[list[Record], Report]:
     return records, {"poems": len(records) - without_text, "without_poem": without_text}
 
 
-def crawl(name: str, source: WikisourceSource, site: str) -> tuple[list[Record], Report]:
+def crawl(name: str, source: Site, site: str) -> tuple[list[Record], Report]:
     """Crawl one site.
 
     Args:
@@ -72,7 +72,7 @@ def crawl(name: str, source: WikisourceSource, site: str) -> tuple[list[Record],
     Raises:
         BadInput: the site is down, every page failed, or none has a poem.
     """
-    order = {"source": name, "site": site, **source.model_dump(include={"start", "language", "max_pages", "delay"})}
+    order = source.model_dump() | {"source": name, "site": site}
     # A session of its own, so that Ctrl-C reaches this process alone, which then ends the crawl.
     process = subprocess.Popen(
         [sys.executable, "-m", "scrapers.crawl"],
@@ -98,24 +98,25 @@ def crawl(name: str, source: WikisourceSource, site: str) -> tuple[list[Record],
             raise
     if report is None:
         raise RuntimeError(f"the crawl of {name} ended with status {process.returncode} and no report")
-    check(report, name, site)
+    check(report, source, name, site)
     return records, report
 
 
-def check(report: Report, name: str, site: str) -> None:
+def check(report: Report, source: Site, name: str, site: str) -> None:
     """Raise BadInput if a crawl brought nothing; single pages that failed or have no poem are only counted."""
     place = f"params.yaml: scrape.sources.{name}"
+    start = f"{place}.start" if hasattr(source, "start") else place
     pages, failures = report["pages"], report["failures"]
     if not pages and failures:
         first = f"{failures[0]['page']}: {failures[0]['problem']}"
         if all(isinstance(failure["problem"], str) for failure in failures):  # an exception, not an HTTP status
             remedy = "Check the address and the network, then run again"
             raise BadInput(f"{place}.site", f"{site} does not answer ({first})", remedy)
-        raise BadInput(f"{place}.start", f"every page failed ({first})", "Check that the pages exist, or try later")
+        raise BadInput(start, f"every page failed ({first})", "Check that the pages exist, or try later")
     if not pages:
-        raise BadInput(f"{place}.start", f"{site}/robots.txt forbids these pages", "Start from others")
+        raise BadInput(start, f"{site}/robots.txt forbids these pages", "Start from others")
     if not report["poems"]:
-        raise BadInput(f"{place}.start", f"no poem on {pages} pages", "Start from a category or a book of poems")
+        raise BadInput(start, f"no poem on {pages} pages", "Start from pages that hold poems or lead to them")
 
 
 def write_records(records: Iterable[Record], path: Path) -> None:
