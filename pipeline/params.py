@@ -1,6 +1,7 @@
 """`params.yaml` as validated classes; the comments beside the values in that file say what each is for."""
 
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Annotated, Any, Literal
 
 import pydantic
@@ -47,6 +48,13 @@ class PoetryDBSource(Site):
     authors: list[str] = []  # their full names; all authors where there are none
 
 
+class PoemasDelAlmaSource(Site):
+    kind: Literal["poemas-del-alma"]
+    site: Address = "https://www.poemas-del-alma.com"
+    start: list[str] = pydantic.Field([f"/{letter}.html" for letter in ascii_uppercase], min_length=1)
+    language: LanguageCode = "es"
+
+
 class Columns(Section):
     """Which column, or JSON key, of a file holds which field."""
 
@@ -70,7 +78,9 @@ class FilesSource(Section):
     licence: str | None = None
 
 
-Source = Annotated[WikisourceSource | PoetryDBSource | FilesSource, pydantic.Field(discriminator="kind")]
+Source = Annotated[
+    WikisourceSource | PoetryDBSource | PoemasDelAlmaSource | FilesSource, pydantic.Field(discriminator="kind")
+]
 
 
 class Scrape(Section):

@@ -16,11 +16,14 @@ from scrapy.http import Response
 from scrapy.settings import Settings
 
 from scrapers.items import RawPoem
+from scrapers.spiders.poemas_del_alma import PoemasDelAlmaSpider
 from scrapers.spiders.poems import PoemSpider
 from scrapers.spiders.poetrydb import PoetryDBSpider
 from scrapers.spiders.wikisource import WikisourceSpider
 
-SPIDERS = {spider.name: spider for spider in (WikisourceSpider, PoetryDBSpider)}  # by the kind of source in params.yaml
+SPIDERS = {
+    spider.name: spider for spider in (WikisourceSpider, PoetryDBSpider, PoemasDelAlmaSpider)
+}  # by kind of source
 EXAMPLES = 20  # addresses of each kind that a report names
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from lxml.html import HtmlElement
+from scrapy.http import HtmlResponse
 from scrapy.selector import Selector
 
 STANZA_ENDS = {"p", "pre", "div", "li", "dd", "blockquote", "h2", "h3", "h4"}
@@ -32,6 +33,12 @@ def stanzas(lines: Iterable[str]) -> str:
 def one_line(strings: Iterable[str]) -> str | None:
     """Pieces of text as a field of a record: in one line, and None if there is nothing in them."""
     return " ".join(" ".join(strings).split()) or None
+
+
+def text_of(page: HtmlResponse | Selector, query: str) -> str | None:
+    """The text of the first element that a CSS selector finds, or the attribute that it names with `::attr()`."""
+    found = page.css(query)[:1]
+    return one_line(found.getall() if "::" in query else found.css("::text").getall())
 
 
 def _pieces(element: HtmlElement) -> Iterator[str]:
