@@ -5,6 +5,8 @@ from string import ascii_uppercase
 from typing import Annotated, Any, Literal
 
 import pydantic
+from cssselect import SelectorError
+from parsel import css2xpath
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -17,6 +19,24 @@ OpenShare = Annotated[float, pydantic.Field(gt=0, lt=1)]
 LanguageCode = Annotated[str, pydantic.Field(pattern=r"^[a-z]{2}$")]
 Address = Annotated[str, pydantic.Field(pattern=r"^https?://.+$")]
 SourceName = Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+def _css(query: str) -> str:
+    try:
+        css2xpath(query)
+    except SelectorError as error:
+        raise ValueError(f"not a CSS selector: {error}") from error
+    return query
+
+
+def _element(query: str) -> str:
+    if "::" in query:
+        raise ValueError("must select elements; only fields other than text may end in ::attr() or ::text")
+    return query
+
+
+CSSSelector = Annotated[str, pydantic.AfterValidator(_css)]
+ElementSelector = Annotated[CSSSelector, pydantic.AfterValidator(_element)]
 
 
 class Section(pydantic.BaseModel):
@@ -55,6 +75,25 @@ class PoemasDelAlmaSource(Site):
     language: LanguageCode = "es"
 
 
+class Fields(Section):
+    """Which element of a page holds which field, by CSS selector; `::attr(name)` takes an attribute of it."""
+
+    text: ElementSelector
+    title: CSSSelector | None = None
+    author: CSSSelector | None = None
+    collection: CSSSelector | None = None
+    style: CSSSelector | None = None
+    licence: CSSSelector | None = None
+
+
+class SelectorsSource(Site):
+    kind: Literal["selectors"]
+    start: list[str] = pydantic.Field(["/"], min_length=1)
+    follow: list[ElementSelector] = []  # links, or elements with links in them
+    fields: Fields
+    leave_out: list[ElementSelector] = []  # what inside of `text` is no verse
+
+
 class Columns(Section):
     """Which column, or JSON key, of a file holds which field."""
 
@@ -79,7 +118,8 @@ class FilesSource(Section):
 
 
 Source = Annotated[
-    WikisourceSource | PoetryDBSource | PoemasDelAlmaSource | FilesSource, pydantic.Field(discriminator="kind")
+    WikisourceSource | PoetryDBSource | PoemasDelAlmaSource | SelectorsSource | FilesSource,
+    pydantic.Field(discriminator="kind"),
 ]
 
 

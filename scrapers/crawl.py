@@ -19,11 +19,11 @@ from scrapers.items import RawPoem
 from scrapers.spiders.poemas_del_alma import PoemasDelAlmaSpider
 from scrapers.spiders.poems import PoemSpider
 from scrapers.spiders.poetrydb import PoetryDBSpider
+from scrapers.spiders.selectors import SelectorsSpider
 from scrapers.spiders.wikisource import WikisourceSpider
 
-SPIDERS = {
-    spider.name: spider for spider in (WikisourceSpider, PoetryDBSpider, PoemasDelAlmaSpider)
-}  # by kind of source
+KINDS = (WikisourceSpider, PoetryDBSpider, PoemasDelAlmaSpider, SelectorsSpider)
+SPIDERS = {spider.name: spider for spider in KINDS}  # by the kind of source in params.yaml
 EXAMPLES = 20  # addresses of each kind that a report names
 
 

@@ -7,10 +7,11 @@ from lxml.html import HtmlElement
 from scrapy.http import HtmlResponse
 from scrapy.selector import Selector
 
+NO_TEXT = "style, script"
 STANZA_ENDS = {"p", "pre", "div", "li", "dd", "blockquote", "h2", "h3", "h4"}
 
 
-def verse(block: Selector, left_out: str = "style, script") -> str:
+def verse(block: Selector, left_out: str = NO_TEXT) -> str:
     """The text of a poem block: a break ends a line, a paragraph ends a stanza.
 
     White space of the HTML source means nothing outside `pre`; spaces that do not break, as in indents, stay for the
