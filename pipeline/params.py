@@ -107,18 +107,31 @@ class Columns(Section):
     url: str | None = None
 
 
-class FilesSource(Section):
-    kind: Literal["files"]
-    path: str  # a file, a folder, or a glob
-    format: Literal["auto", "csv", "jsonl", "parquet", "text"] = "auto"
-    encoding: str = "utf-8"
+class Table(Section):
+    """What all sources have whose poems are rows."""
+
     columns: Columns = Columns()
     language: LanguageCode | None = None  # for every poem, where no column says it
     licence: str | None = None
 
 
+class FilesSource(Table):
+    kind: Literal["files"]
+    path: str  # a file, a folder, or a glob
+    format: Literal["auto", "csv", "jsonl", "parquet", "text"] = "auto"
+    encoding: str = "utf-8"
+
+
+class HubSource(Table):
+    kind: Literal["hub"]
+    dataset: str = pydantic.Field(min_length=1)  # its id on the Hugging Face hub, or a folder
+    subset: str | None = None
+    split: str = "train"
+    revision: str | None = None  # a commit or a tag, so that every run reads the same
+
+
 Source = Annotated[
-    WikisourceSource | PoetryDBSource | PoemasDelAlmaSource | SelectorsSource | FilesSource,
+    WikisourceSource | PoetryDBSource | PoemasDelAlmaSource | SelectorsSource | FilesSource | HubSource,
     pydantic.Field(discriminator="kind"),
 ]
 

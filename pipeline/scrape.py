@@ -11,8 +11,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from pipeline.hub import read_hub
 from pipeline.local_files import read_files
-from pipeline.params import FilesSource, Scrape, Site, load_params
+from pipeline.params import FilesSource, HubSource, Scrape, Site, load_params
 from pipeline.poems import RAW_FIELDS, write_report
 from pipeline.stage import BadInput, stage, whole_folder
 from scrapers.anthology.server import serve
@@ -39,21 +40,22 @@ def scrape(params: Scrape, folder: Path) -> dict[str, Report]:
         sites = {source.site for source in params.sources.values() if isinstance(source, Site)}
         anthology = stack.enter_context(serve()) if "embedded" in sites else ""
         for name, source in params.sources.items():
-            if isinstance(source, FilesSource):
-                records, reports[name] = read(name, source)
-            else:
+            if isinstance(source, Site):
                 records, reports[name] = crawl(name, source, anthology if source.site == "embedded" else source.site)
+            else:
+                records, reports[name] = read(name, source)
             write_records(records, folder / f"{name}.jsonl")
     return reports
 
 
-def read(name: str, source: FilesSource) -> tuple[list[Record], Report]:
-    """Read the user's own files.
+def read(name: str, source: FilesSource | HubSource) -> tuple[list[Record], Report]:
+    """Read a source whose poems are rows: the user's own files, or a data set of the hub.
 
     Raises:
-        BadInput: a file that cannot be read, or none with a poem.
+        BadInput: a file or a data set that cannot be read, or none with a poem.
     """
-    records = list(tqdm(read_files(source, name), desc=f"scrape {name}", unit=" poems"))
+    rows = read_files(source, name) if isinstance(source, FilesSource) else read_hub(source, name)
+    records = list(tqdm(rows, desc=f"scrape {name}", unit=" poems"))
     without_text = sum(not record["text"] for record in records)
     if without_text == len(records):
         place = f"params.yaml: scrape.sources.{name}.columns.text"
