@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from pipeline.local_files import check_columns, raw_record
 from pipeline.params import HubSource
+from pipeline.snapshots import SourceDown
 from pipeline.stage import BadInput
 
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -18,7 +19,8 @@ def read_hub(source: HubSource, name: str) -> Iterator[dict[str, str | None]]:
         name: the source's name in params.yaml.
 
     Raises:
-        BadInput: the data set or its split does not exist, cannot be had, or lacks a mapped column.
+        SourceDown: the hub does not answer.
+        BadInput: the data set or its split does not exist, or lacks a mapped column.
     """
     # Here because it takes seconds, which runs without such a source need not wait.
     import datasets
@@ -29,7 +31,10 @@ def read_hub(source: HubSource, name: str) -> Iterator[dict[str, str | None]]:
         table = datasets.load_dataset(source.dataset, source.subset, split=source.split, revision=source.revision)
     except (OSError, httpx.HTTPError, ValueError, datasets.exceptions.DatasetsError) as error:
         problem = f"{source.dataset!r} cannot be loaded ({type(error).__name__}: {' '.join(str(error).split())})"
-        raise BadInput(f"{place}.dataset", problem, "Check its id, subset and split, and the network") from error
+        down = isinstance(error, (ConnectionError, httpx.HTTPError))
+        raise (SourceDown if down else BadInput)(
+            f"{place}.dataset", problem, "Check its id, subset and split, and the network"
+        ) from error
     wanted = [column for column in source.columns.model_dump().values() if column]
     check_columns(f"{source.dataset}/{source.split}", table.column_names, wanted, place)
     for number, row in enumerate(table.select_columns(list(dict.fromkeys(wanted))), start=1):

@@ -137,6 +137,7 @@ Source = Annotated[
 
 
 class Scrape(Section):
+    max_drop: Share = 0.5
     sources: dict[SourceName, Source] = pydantic.Field(min_length=1)
 
 

@@ -31,7 +31,7 @@ def offline(tmp_path, monkeypatch):
 
 def run(folder, **values):
     source = {"kind": "hub", "columns": COLUMNS, **values}
-    report = scrape(Scrape.model_validate({"sources": {"hub": source}}), folder)["hub"]
+    report = scrape(Scrape.model_validate({"sources": {"hub": source}}), folder, folder / "earlier")["hub"]
     lines = (folder / "hub.jsonl").read_text(encoding="utf-8").splitlines()
     return {poem["url"]: poem for poem in map(json.loads, lines)}, report
 

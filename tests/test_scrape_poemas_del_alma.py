@@ -51,7 +51,7 @@ SITE = {
 def run(folder, **values):
     with serve(SITE) as site:
         source = {"kind": "poemas-del-alma", "site": site, "delay": 0, **values}
-        report = scrape(Scrape.model_validate({"sources": {"alma": source}}), folder)["alma"]
+        report = scrape(Scrape.model_validate({"sources": {"alma": source}}), folder, folder / "earlier")["alma"]
     lines = (folder / "alma.jsonl").read_text(encoding="utf-8").splitlines()
     return site, {poem["title"]: poem for poem in map(json.loads, lines)}, report
 

@@ -37,7 +37,7 @@ API = {
 def run(folder, pages, **values):
     with serve(pages) as site:
         source = {"kind": "poetrydb", "site": site, "delay": 0, **values}
-        report = scrape(Scrape.model_validate({"sources": {"db": source}}), folder)["db"]
+        report = scrape(Scrape.model_validate({"sources": {"db": source}}), folder, folder / "earlier")["db"]
     lines = (folder / "db.jsonl").read_text(encoding="utf-8").splitlines()
     return site, [json.loads(line) for line in lines], report
 

@@ -47,7 +47,9 @@ def source(site, **values):
 
 def run(folder, pages, **values):
     with serve(pages) as site:
-        report = scrape(Scrape.model_validate({"sources": {"mine": source(site, **values)}}), folder)["mine"]
+        report = scrape(
+            Scrape.model_validate({"sources": {"mine": source(site, **values)}}), folder, folder / "earlier"
+        )["mine"]
     lines = (folder / "mine.jsonl").read_text(encoding="utf-8").splitlines()
     return site, [json.loads(line) for line in lines], report
 
