@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.params import Columns, FilesSource
+from pipeline.params import Columns, FilesSource, Table
 from pipeline.poems import RAW_FIELDS
 from pipeline.stage import BadInput
 
@@ -52,17 +52,30 @@ def read_files(source: FilesSource, name: str) -> Iterator[dict[str, str | None]
         columns = TEXT_FILE if kind == "text" else source.columns
         number = 0
         for number, row in enumerate(_rows(path, kind, columns, source.encoding, place), start=1):
-            fields = {field: _string(row.get(column)) for field, column in columns.model_dump().items() if column}
-            yield dict.fromkeys(RAW_FIELDS) | {
-                **{field: value for field, value in fields.items() if field in RAW_FIELDS},
-                "source": name,
-                "url": fields.get("url") or f"{label}#{number}",
-                "licence": fields.get("licence") or source.licence,
-                "declared_language": fields.get("language") or source.language,
-                "text": fields["text"] or "",
-            }
+            yield raw_record(row, columns, source, name, f"{label}#{number}")
         if not number:
             raise BadInput(str(path), "the file is empty", "Remove it, or put the right one in its place")
+
+
+def raw_record(row: Row, columns: Columns, source: Table, name: str, address: str) -> dict[str, str | None]:
+    """A row as a raw record.
+
+    Args:
+        row: its cells by column.
+        columns: which of them hold what.
+        source: says the language and the licence where no column does.
+        name: the source's name in params.yaml.
+        address: for a row without one of its own.
+    """
+    fields = {field: _string(row.get(column)) for field, column in columns.model_dump().items() if column}
+    return dict.fromkeys(RAW_FIELDS) | {
+        **{field: value for field, value in fields.items() if field in RAW_FIELDS},
+        "source": name,
+        "url": fields.get("url") or address,
+        "licence": fields.get("licence") or source.licence,
+        "declared_language": fields.get("language") or source.language,
+        "text": fields["text"] or "",
+    }
 
 
 def find_files(pattern: str, place: str) -> list[tuple[Path, str]]:
@@ -85,6 +98,21 @@ def find_files(pattern: str, place: str) -> list[tuple[Path, str]]:
     if not files:
         raise BadInput(place, f"no file at {pattern!r}", "Correct the path, which starts at the repository's root")
     return files
+
+
+def check_columns(place: Path | str, present: Sequence[str], wanted: list[str], source_place: str) -> None:
+    """Raise BadInput if a mapped column is not there, naming those that are.
+
+    Args:
+        place: the file, the line or the data set.
+        present: its columns.
+        wanted: the columns that params.yaml names.
+        source_place: where params.yaml names them.
+    """
+    if missing := [column for column in wanted if column not in present]:
+        has = ", ".join(map(repr, present))
+        remedy = f"Name the right one in {source_place}.columns"
+        raise BadInput(str(place), f"no column {missing[0]!r}; it has {has}", remedy)
 
 
 def _rows(path: Path, kind: str, columns: Columns, encoding: str, place: str) -> Iterator[Row]:
@@ -117,7 +145,7 @@ def _csv_rows(path: Path, file: TextIO, wanted: list[str], place: str) -> Iterat
     reader = csv.DictReader(file, delimiter=max(",;\t", key=start.count))
     try:
         if reader.fieldnames:
-            _check_columns(path, reader.fieldnames, wanted, place)
+            check_columns(path, reader.fieldnames, wanted, place)
         yield from reader
     except csv.Error as error:
         raise BadInput(f"{path}: line {reader.line_num}", f"not CSV: {error}", "Correct the line") from error
@@ -135,14 +163,14 @@ def _json_rows(path: Path, file: TextIO, text_key: str, place: str) -> Iterator[
         if not isinstance(row, dict):
             problem = f"{line.strip()[:40]!r} is no JSON object"
             raise BadInput(f"{path}: line {number}", problem, "Each line must be a JSON object")
-        _check_columns(f"{path}: line {number}", list(row), [text_key], place)
+        check_columns(f"{path}: line {number}", list(row), [text_key], place)
         yield row
 
 
 def _parquet_rows(path: Path, file: BinaryIO, wanted: list[str], place: str) -> Iterator[Row]:
     try:
         table = pq.ParquetFile(file)
-        _check_columns(path, table.schema_arrow.names, wanted, place)
+        check_columns(path, table.schema_arrow.names, wanted, place)
         for batch in table.iter_batches(columns=wanted):
             yield from batch.to_pylist()
     except (pa.ArrowInvalid, pa.ArrowIOError) as error:
@@ -156,13 +184,6 @@ def _string(value: Any) -> str | None:
     text = "" if value is None else str(value)
     text = _HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text)
     return text if text.strip() else None
-
-
-def _check_columns(place: Path | str, present: Sequence[str], wanted: list[str], source_place: str) -> None:
-    if missing := [column for column in wanted if column not in present]:
-        has = ", ".join(map(repr, present))
-        remedy = f"Name the right one in {source_place}.columns"
-        raise BadInput(str(place), f"no column {missing[0]!r}; it has {has}", remedy)
 
 
 def _undecodable(path: Path, encoding: str, place: str) -> BadInput:

@@ -1,9 +1,12 @@
 """`params.yaml` as validated classes; the comments beside the values in that file say what each is for."""
 
 from pathlib import Path
+from string import ascii_uppercase
 from typing import Annotated, Any, Literal
 
 import pydantic
+from cssselect import SelectorError
+from parsel import css2xpath
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
@@ -14,7 +17,26 @@ PARAMS_FILE = Path("params.yaml")
 Share = Annotated[float, pydantic.Field(ge=0, le=1)]
 OpenShare = Annotated[float, pydantic.Field(gt=0, lt=1)]
 LanguageCode = Annotated[str, pydantic.Field(pattern=r"^[a-z]{2}$")]
+Address = Annotated[str, pydantic.Field(pattern=r"^https?://.+$")]
 SourceName = Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9_-]+$")]
+
+
+def _css(query: str) -> str:
+    try:
+        css2xpath(query)
+    except SelectorError as error:
+        raise ValueError(f"not a CSS selector: {error}") from error
+    return query
+
+
+def _element(query: str) -> str:
+    if "::" in query:
+        raise ValueError("must select elements; only fields other than text may end in ::attr() or ::text")
+    return query
+
+
+CSSSelector = Annotated[str, pydantic.AfterValidator(_css)]
+ElementSelector = Annotated[CSSSelector, pydantic.AfterValidator(_element)]
 
 
 class Section(pydantic.BaseModel):
@@ -23,13 +45,53 @@ class Section(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
 
-class WikisourceSource(Section):
+class Site(Section):
+    """What all crawled sources have."""
+
+    site: Address
+    language: LanguageCode
+    licence: str | None = None  # of poems whose pages name none
+    max_pages: pydantic.PositiveInt = 100_000
+    delay: pydantic.NonNegativeFloat = 1.0
+
+
+class WikisourceSource(Site):
     kind: Literal["wikisource"]
     site: str = pydantic.Field(pattern=r"^(embedded|https?://.+)$")
     start: list[str] = pydantic.Field(min_length=1)
-    language: LanguageCode
-    max_pages: pydantic.PositiveInt = 100_000
-    delay: pydantic.NonNegativeFloat = 1.0
+
+
+class PoetryDBSource(Site):
+    kind: Literal["poetrydb"]
+    site: Address = "https://poetrydb.org"
+    language: LanguageCode = "en"
+    authors: list[str] = []  # their full names; all authors where there are none
+
+
+class PoemasDelAlmaSource(Site):
+    kind: Literal["poemas-del-alma"]
+    site: Address = "https://www.poemas-del-alma.com"
+    start: list[str] = pydantic.Field([f"/{letter}.html" for letter in ascii_uppercase], min_length=1)
+    language: LanguageCode = "es"
+
+
+class Fields(Section):
+    """Which element of a page holds which field, by CSS selector; `::attr(name)` takes an attribute of it."""
+
+    text: ElementSelector
+    title: CSSSelector | None = None
+    author: CSSSelector | None = None
+    collection: CSSSelector | None = None
+    style: CSSSelector | None = None
+    licence: CSSSelector | None = None
+
+
+class SelectorsSource(Site):
+    kind: Literal["selectors"]
+    start: list[str] = pydantic.Field(["/"], min_length=1)
+    follow: list[ElementSelector] = []  # links, or elements with links in them
+    fields: Fields
+    leave_out: list[ElementSelector] = []  # what inside of `text` is no verse
 
 
 class Columns(Section):
@@ -45,20 +107,37 @@ class Columns(Section):
     url: str | None = None
 
 
-class FilesSource(Section):
-    kind: Literal["files"]
-    path: str  # a file, a folder, or a glob
-    format: Literal["auto", "csv", "jsonl", "parquet", "text"] = "auto"
-    encoding: str = "utf-8"
+class Table(Section):
+    """What all sources have whose poems are rows."""
+
     columns: Columns = Columns()
     language: LanguageCode | None = None  # for every poem, where no column says it
     licence: str | None = None
 
 
-Source = Annotated[WikisourceSource | FilesSource, pydantic.Field(discriminator="kind")]
+class FilesSource(Table):
+    kind: Literal["files"]
+    path: str  # a file, a folder, or a glob
+    format: Literal["auto", "csv", "jsonl", "parquet", "text"] = "auto"
+    encoding: str = "utf-8"
+
+
+class HubSource(Table):
+    kind: Literal["hub"]
+    dataset: str = pydantic.Field(min_length=1)  # its id on the Hugging Face hub, or a folder
+    subset: str | None = None
+    split: str = "train"
+    revision: str | None = None  # a commit or a tag, so that every run reads the same
+
+
+Source = Annotated[
+    WikisourceSource | PoetryDBSource | PoemasDelAlmaSource | SelectorsSource | FilesSource | HubSource,
+    pydantic.Field(discriminator="kind"),
+]
 
 
 class Scrape(Section):
+    max_drop: Share = 0.5
     sources: dict[SourceName, Source] = pydantic.Field(min_length=1)
 
 

@@ -11,9 +11,11 @@ from typing import Any
 
 from tqdm import tqdm
 
+from pipeline.hub import read_hub
 from pipeline.local_files import read_files
-from pipeline.params import FilesSource, Scrape, WikisourceSource, load_params
+from pipeline.params import FilesSource, HubSource, Scrape, Site, load_params
 from pipeline.poems import RAW_FIELDS, write_report
+from pipeline.snapshots import SourceDown, check_yield, keep
 from pipeline.stage import BadInput, stage, whole_folder
 from scrapers.anthology.server import serve
 
@@ -21,39 +23,57 @@ RAW = Path("data/raw")
 REPORT = Path("metrics/scrape.json")
 REPOSITORY = Path(__file__).parents[1]
 
+NOT_THERE = {400, 401, 403, 404, 405, 410, 451}  # HTTP statuses of a site that is up
+
 Record = dict[str, str | None]
 Report = dict[str, Any]
 
 
-def scrape(params: Scrape, folder: Path) -> dict[str, Report]:
+def scrape(params: Scrape, folder: Path, earlier: Path) -> dict[str, Report]:
     """Fetch all sources into `folder`, a `<source>.jsonl` each, its records in the order of their addresses.
+
+    Args:
+        params: the sources.
+        folder: an empty one.
+        earlier: the folder of the last good crawl. Its file stays in use where a source is down, and says how many
+            poems there should be.
 
     Returns:
         A report for each source: pages, poems, and what failed or was left out.
 
     Raises:
-        BadInput: a source that cannot be had or that has no poem.
+        BadInput: a source that cannot be had and never was, or that has no poem or far fewer than before.
     """
     reports = {}
     with ExitStack() as stack:
-        sites = {source.site for source in params.sources.values() if isinstance(source, WikisourceSource)}
+        sites = {source.site for source in params.sources.values() if isinstance(source, Site)}
         anthology = stack.enter_context(serve()) if "embedded" in sites else ""
         for name, source in params.sources.items():
-            if isinstance(source, FilesSource):
-                records, reports[name] = read(name, source)
-            else:
-                records, reports[name] = crawl(name, source, anthology if source.site == "embedded" else source.site)
-            write_records(records, folder / f"{name}.jsonl")
+            snapshot = earlier / f"{name}.jsonl"
+            try:
+                if isinstance(source, Site):
+                    site = anthology if source.site == "embedded" else source.site
+                    records, reports[name] = crawl(name, source, site)
+                else:
+                    records, reports[name] = read(name, source)
+            except SourceDown as down:
+                reports[name] = keep(snapshot, folder, down)
+                tqdm.write(f"scrape {name}: {down.problem}. The poems of the last crawl stay in use.", file=sys.stderr)
+                continue
+            if not isinstance(source, FilesSource):  # those are the user's own to shorten
+                check_yield(reports[name], snapshot, params.max_drop)
+            write_records(records, folder / snapshot.name)
     return reports
 
 
-def read(name: str, source: FilesSource) -> tuple[list[Record], Report]:
-    """Read the user's own files.
+def read(name: str, source: FilesSource | HubSource) -> tuple[list[Record], Report]:
+    """Read a source whose poems are rows: the user's own files, or a data set of the hub.
 
     Raises:
-        BadInput: a file that cannot be read, or none with a poem.
+        BadInput: a file or a data set that cannot be read, or none with a poem.
     """
-    records = list(tqdm(read_files(source, name), desc=f"scrape {name}", unit=" poems"))
+    rows = read_files(source, name) if isinstance(source, FilesSource) else read_hub(source, name)
+    records = list(tqdm(rows, desc=f"scrape {name}", unit=" poems"))
     without_text = sum(not record["text"] for record in records)
     if without_text == len(records):
         place = f"params.yaml: scrape.sources.{name}.columns.text"
@@ -61,7 +81,7 @@ def read(name: str, source: FilesSource) -> tuple[list[Record], Report]:
     return records, {"poems": len(records) - without_text, "without_poem": without_text}
 
 
-def crawl(name: str, source: WikisourceSource, site: str) -> tuple[list[Record], Report]:
+def crawl(name: str, source: Site, site: str) -> tuple[list[Record], Report]:
     """Crawl one site.
 
     Args:
@@ -70,9 +90,10 @@ def crawl(name: str, source: WikisourceSource, site: str) -> tuple[list[Record],
         site: the address without a path.
 
     Raises:
-        BadInput: the site is down, every page failed, or none has a poem.
+        SourceDown: the site does not answer.
+        BadInput: every page failed, or none has a poem.
     """
-    order = {"source": name, "site": site, **source.model_dump(include={"start", "language", "max_pages", "delay"})}
+    order = source.model_dump() | {"source": name, "site": site}
     # A session of its own, so that Ctrl-C reaches this process alone, which then ends the crawl.
     process = subprocess.Popen(
         [sys.executable, "-m", "scrapers.crawl"],
@@ -98,24 +119,27 @@ def crawl(name: str, source: WikisourceSource, site: str) -> tuple[list[Record],
             raise
     if report is None:
         raise RuntimeError(f"the crawl of {name} ended with status {process.returncode} and no report")
-    check(report, name, site)
+    check(report, source, name, site)
     return records, report
 
 
-def check(report: Report, name: str, site: str) -> None:
+def check(report: Report, source: Site, name: str, site: str) -> None:
     """Raise BadInput if a crawl brought nothing; single pages that failed or have no poem are only counted."""
     place = f"params.yaml: scrape.sources.{name}"
+    start = f"{place}.start" if hasattr(source, "start") else place
     pages, failures = report["pages"], report["failures"]
     if not pages and failures:
         first = f"{failures[0]['page']}: {failures[0]['problem']}"
-        if all(isinstance(failure["problem"], str) for failure in failures):  # an exception, not an HTTP status
+        problems = {failure["problem"] for failure in failures}
+        if not any(isinstance(problem, int) for problem in problems):  # exceptions, not HTTP statuses
             remedy = "Check the address and the network, then run again"
-            raise BadInput(f"{place}.site", f"{site} does not answer ({first})", remedy)
-        raise BadInput(f"{place}.start", f"every page failed ({first})", "Check that the pages exist, or try later")
+            raise SourceDown(f"{place}.site", f"{site} does not answer ({first})", remedy)
+        kind = SourceDown if problems.isdisjoint(NOT_THERE) else BadInput
+        raise kind(start, f"every page failed ({first})", "Check that the pages exist, or try later")
     if not pages:
-        raise BadInput(f"{place}.start", f"{site}/robots.txt forbids these pages", "Start from others")
+        raise BadInput(start, f"{site}/robots.txt forbids these pages", "Start from others")
     if not report["poems"]:
-        raise BadInput(f"{place}.start", f"no poem on {pages} pages", "Start from a category or a book of poems")
+        raise BadInput(start, f"no poem on {pages} pages", "Start from pages that hold poems or lead to them")
 
 
 def write_records(records: Iterable[Record], path: Path) -> None:
@@ -130,7 +154,7 @@ def write_records(records: Iterable[Record], path: Path) -> None:
 def main() -> None:
     params = load_params().scrape
     with whole_folder(RAW) as folder:
-        reports = scrape(params, folder)
+        reports = scrape(params, folder, earlier=RAW)
     write_report(reports, REPORT)
 
 

@@ -16,21 +16,24 @@ from scrapy.http import Response
 from scrapy.settings import Settings
 
 from scrapers.items import RawPoem
+from scrapers.spiders.poemas_del_alma import PoemasDelAlmaSpider
+from scrapers.spiders.poems import PoemSpider
+from scrapers.spiders.poetrydb import PoetryDBSpider
+from scrapers.spiders.selectors import SelectorsSpider
 from scrapers.spiders.wikisource import WikisourceSpider
 
+KINDS = (WikisourceSpider, PoetryDBSpider, PoemasDelAlmaSpider, SelectorsSpider)
+SPIDERS = {spider.name: spider for spider in KINDS}  # by the kind of source in params.yaml
 EXAMPLES = 20  # addresses of each kind that a report names
 
 
-def crawl(source: str, site: str, start: list[str], language: str, max_pages: int, delay: float) -> None:
+def crawl(kind: str, delay: float, **order: Any) -> None:
     """Crawl a source to its end, telling standard output about it.
 
     Args:
-        source: its name in params.yaml.
-        site: the address without a path.
-        start: paths of the pages to start from.
-        language: ISO 639-1 code that the source declares.
-        max_pages: pages read at most.
+        kind: of source, a key of `SPIDERS`.
         delay: seconds between two requests at least.
+        order: what the spider takes.
     """
     settings = Settings()
     settings.setmodule("scrapers.settings")
@@ -38,11 +41,11 @@ def crawl(source: str, site: str, start: list[str], language: str, max_pages: in
     process = AsyncCrawlerProcess(settings)
     # The report says which pages failed; a robots.txt that cannot be had fails like the pages after it.
     logging.getLogger("scrapy.downloadermiddlewares.robotstxt").setLevel(logging.CRITICAL)
-    crawler = process.create_crawler(WikisourceSpider)
+    crawler = process.create_crawler(SPIDERS[kind])
     crawler.signals.connect(_tell_page, signals.response_received)
     crawler.signals.connect(_tell_poem, signals.item_scraped)
     crawler.signals.connect(_note_error, signals.spider_error)
-    process.crawl(crawler, source=source, site=site, start=start, language=language, max_pages=max_pages)
+    process.crawl(crawler, **order)
     process.start()
     _tell(report=_report(crawler))
 
@@ -71,8 +74,8 @@ def _tell_poem(item: RawPoem) -> None:
     _tell(poem=item)
 
 
-def _note_error(failure: Any, response: Response, spider: WikisourceSpider) -> None:
-    spider.failed.append({"page": spider.path(response.url), "problem": failure.type.__name__})
+def _note_error(failure: Any, response: Response, spider: PoemSpider) -> None:
+    spider.note_failure(response.url, failure.type.__name__)
 
 
 def _tell(**message: Any) -> None:

@@ -10,6 +10,10 @@ AUTOTHROTTLE_ENABLED = True  # waits about as long between requests as the site 
 AUTOTHROTTLE_START_DELAY = 0.0
 CONCURRENT_REQUESTS_PER_DOMAIN = 2
 DOWNLOAD_TIMEOUT = 60
+DOWNLOADER_MIDDLEWARES = {
+    "scrapy.downloadermiddlewares.retry.RetryMiddleware": None,
+    "scrapers.retry.PatientRetryMiddleware": 550,  # where Scrapy has its own
+}
 RETRY_TIMES = 3
 RETRY_HTTP_CODES = [429, 500, 502, 503, 504, 522, 524, 408]
 

@@ -32,7 +32,7 @@ def wiki(site, start="/wiki/Book", **values):
 
 
 def run(folder, **sources):
-    return scrape(Scrape.model_validate({"sources": sources}), folder)
+    return scrape(Scrape.model_validate({"sources": sources}), folder, folder / "earlier")
 
 
 def book(*titles):
@@ -48,7 +48,7 @@ def records(path):
 def crawled(tmp_path_factory):
     """The anthology crawled as the quick run does it: the folder and the reports."""
     folder = tmp_path_factory.mktemp("raw")
-    return folder, scrape(load_params(ROOT / "params.yaml").scrape, folder)
+    return folder, scrape(load_params(ROOT / "params.yaml").scrape, folder, folder / "earlier")
 
 
 def test_every_poem_of_the_anthology_arrives_with_all_its_fields(crawled):
@@ -76,7 +76,7 @@ def test_the_report_counts_what_went_wrong_and_names_it(crawled):
 def test_a_second_crawl_gives_the_same_bytes_and_the_same_report(crawled, tmp_path):
     folder, reports = crawled
     sources = load_params(ROOT / "params.yaml").scrape.sources
-    again = scrape(Scrape(sources={"anthology-es": sources["anthology-es"]}), tmp_path)
+    again = scrape(Scrape(sources={"anthology-es": sources["anthology-es"]}), tmp_path, tmp_path / "earlier")
     assert again["anthology-es"] == reports["anthology-es"]
     name = "anthology-es.jsonl"
     assert (tmp_path / name).read_bytes() == (folder / name).read_bytes()

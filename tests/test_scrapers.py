@@ -13,7 +13,8 @@ from scrapers import settings as scrapy_settings
 from scrapers.anthology.markup import block
 from scrapers.anthology.poems import Poem
 from scrapers.cache import KeepUnlessForbidden
-from scrapers.spiders.wikisource import WikisourceSpider, verse
+from scrapers.spiders.wikisource import NOT_VERSE, WikisourceSpider
+from scrapers.verse import verse
 
 SITE = "https://en.wikisource.org"
 BARE_POEM = '<div class="mw-parser-output"><div class="poem"><p>One line</p></div></div>'
@@ -32,7 +33,7 @@ def visit(body, path="/wiki/Leaves/Song", crawler=None):
 
 
 def verse_of(html):
-    return verse(Selector(html).css("div")[0])
+    return verse(Selector(html).css("div")[0], NOT_VERSE)
 
 
 def test_a_break_ends_a_line_and_a_paragraph_a_stanza():

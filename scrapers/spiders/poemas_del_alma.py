@@ -1,0 +1,61 @@
+"""Poems of Poemas del Alma: authors by their first letter, the poems and books of each, and the poems of a book."""
+
+import re
+from collections.abc import Iterator
+
+from scrapy import Request
+from scrapy.http import HtmlResponse
+
+from scrapers.items import RawPoem
+from scrapers.spiders.poems import PoemSpider
+from scrapers.verse import text_of, verse
+
+LETTER = re.compile(r"/[A-Za-z]\.html$")
+AUTHORS = '#content li a[href$=".htm"]'
+# In each, the surest selector first; the site's markup varies from page to page.
+WORKS = ("#ordenable a[href]", ".list-poems a[href]", "#block-poems a[href]")
+TITLES = (".title-poem", "h2", "h1")
+POEMS = ("#contentfont", ".poem-entry")
+NOT_VERSE = "style, script, iframe, .likebox, h1, h2"
+
+
+class PoemasDelAlmaSpider(PoemSpider):
+    """Follows the pages of letters, authors and books; a poem's author and book are those whose pages led to it."""
+
+    name = "poemas-del-alma"
+
+    def parse_page(
+        self,
+        response: HtmlResponse,
+        owner: str | None = None,
+        author: str | None = None,
+        collection: str | None = None,
+    ) -> Iterator[RawPoem | Request]:
+        """Read a page of any kind.
+
+        Args:
+            response: the page.
+            owner: the author whose page this is.
+            author: the author of the poem or book that this is.
+            collection: the book that this poem is in.
+        """
+        if LETTER.search(response.url):
+            for link in response.css(AUTHORS):
+                yield self.visit(response.urljoin(link.attrib["href"]), owner=text_of(link, "a"))
+            return
+        title = next(filter(None, (text_of(response, query) for query in TITLES)), None)
+        text = next(filter(None, (verse(block, NOT_VERSE) for query in POEMS for block in response.css(query))), None)
+        works = next(filter(None, map(response.css, WORKS)), [])
+        if text:
+            yield self.record(response.url, text, title=title, author=author, collection=collection)
+        elif works:
+            known = {"author": author, "collection": title} if author else {"author": owner or name_in(title)}
+            for link in works:
+                yield self.visit(response.urljoin(link.attrib["href"]), **known)
+        else:
+            self.without_poem.append(self.path(response.url))
+
+
+def name_in(heading: str | None) -> str | None:
+    """The author that the heading of an author's page names."""
+    return heading and heading.removeprefix("Poemas de ")

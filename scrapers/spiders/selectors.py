@@ -1,0 +1,50 @@
+"""Poems of any site, by CSS selectors that its entry in params.yaml gives."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+from scrapy import Request
+from scrapy.http import HtmlResponse
+
+from scrapers.items import RawPoem
+from scrapers.spiders.poems import PoemSpider
+from scrapers.verse import NO_TEXT, text_of, verse
+
+
+class SelectorsSpider(PoemSpider):
+    """Follows the links that are to be followed, as long as they stay on the host, and takes one poem from each page.
+
+    Args:
+        follow: CSS selectors of links, or of elements with links in them.
+        fields: CSS selectors by the field they fill; all elements that `text` selects make up one poem.
+        leave_out: CSS selectors of what inside of `text` is no verse.
+    """
+
+    name = "selectors"
+
+    def __init__(self, follow: list[str], fields: dict[str, str | None], leave_out: list[str], **values: Any) -> None:
+        super().__init__(**values)
+        self.follow, self.left_out = follow, ", ".join([NO_TEXT, *leave_out])
+        self.text = fields.pop("text")
+        self.fields = {field: query for field, query in fields.items() if query}
+
+    def parse_page(self, response: HtmlResponse) -> Iterator[RawPoem | Request]:
+        links = list(self.links(response))
+        fields = {field: text_of(response, query) for field, query in self.fields.items()}
+        text = "\n\n".join(filter(None, (verse(block, self.left_out) for block in response.css(self.text))))
+        if text:
+            yield self.record(response.url, text, **fields)
+        elif not links:
+            self.without_poem.append(self.path(response.url))
+        yield from map(self.visit, links)
+
+    def links(self, response: HtmlResponse) -> Iterator[str]:
+        here = urlsplit(self.site).netloc
+        for query in self.follow:
+            for link in response.css(query).xpath("descendant-or-self::a/@href").getall():
+                with suppress(ValueError):  # what cannot be parsed as an address leads nowhere
+                    url = urljoin(response.url, link.strip())
+                    if urlsplit(url).netloc == here:
+                        yield url

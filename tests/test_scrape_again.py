@@ -1,0 +1,100 @@
+"""Scraping a second time: what stays when a source is down, and what is said when it yields less than before."""
+
+import json
+import socket
+
+import datasets
+import huggingface_hub
+import pytest
+
+from pipeline.params import Scrape
+from pipeline.poems import RAW_FIELDS
+from pipeline.scrape import scrape
+from pipeline.snapshots import SourceDown
+from pipeline.stage import BadInput
+from scrapers.anthology.server import serve
+from scrapers.anthology.site import Page
+
+POEM = '<div class="mw-parser-output"><p class="poem">The crane<br>swings</p></div>'
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """The folder of an earlier crawl, which found four poems, and one for the next crawl."""
+    earlier, folder = tmp_path / "earlier", tmp_path / "raw"
+    earlier.mkdir()
+    folder.mkdir()
+    texts = ["a", "b", "", "c", "d"]
+    records = (json.dumps(dict.fromkeys(RAW_FIELDS) | {"text": text}) + "\n" for text in texts)
+    (earlier / "mine.jsonl").write_text("".join(records))
+    return earlier, folder
+
+
+def wiki(site, start=("/wiki/A",)):
+    return {"kind": "wikisource", "site": site, "start": list(start), "language": "en", "delay": 0}
+
+
+def again(folders, max_drop=0.5, **sources):
+    earlier, folder = folders
+    return scrape(Scrape.model_validate({"sources": sources, "max_drop": max_drop}), folder, earlier)
+
+
+def nowhere():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+def test_a_source_that_is_down_keeps_its_last_poems_and_the_others_are_fetched(folders, capsys):
+    earlier, folder = folders
+    with serve({"/wiki/A": Page(POEM)}) as site:
+        reports = again(folders, mine=wiki(nowhere()), other=wiki(site))
+    assert (reports["mine"]["poems"], reports["mine"]["stale"]) == (4, True)
+    assert "does not answer" in reports["mine"]["problem"]
+    assert "scrape mine: " in capsys.readouterr().err
+    assert (folder / "mine.jsonl").read_bytes() == (earlier / "mine.jsonl").read_bytes()
+    assert reports["other"]["poems"] == 1
+    assert "stale" not in reports["other"]
+
+
+def test_a_site_that_answers_only_that_it_is_busy_is_down(folders):
+    with serve({"/wiki/A": Page("Try later", 503)}) as site:
+        reports = again(folders, mine=wiki(site))
+    assert reports["mine"]["stale"]
+
+
+def test_the_hub_out_of_reach_is_down(folders, monkeypatch):
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    assert again(folders, mine={"kind": "hub", "dataset": "nobody/no-such-poems"})["mine"]["stale"]
+
+
+def test_a_source_that_is_down_and_was_never_fetched_stops_the_stage(folders):
+    with pytest.raises(SourceDown):
+        again(folders, unheard=wiki(nowhere()))
+
+
+def test_a_page_that_is_gone_is_a_fault_of_the_params_and_not_hidden_behind_old_poems(folders):
+    with serve({}) as site, pytest.raises(BadInput, match="404") as caught:
+        again(folders, mine=wiki(site))
+    assert not isinstance(caught.value, SourceDown)
+
+
+@pytest.mark.parametrize(("max_drop", "allowed"), [(0.74, False), (0.75, True)])
+def test_a_drop_in_yield_beyond_the_threshold_stops_the_stage(folders, max_drop, allowed):
+    pages = {"/wiki/A": Page(POEM), "/wiki/B": Page("new markup")}
+    with serve(pages) as site:
+        source = wiki(site, ["/wiki/A", "/wiki/B", "/wiki/C"])
+        if allowed:
+            assert again(folders, max_drop, mine=source)["mine"]["poems"] == 1
+            return
+        with pytest.raises(BadInput) as caught:
+            again(folders, max_drop, mine=source)
+    assert caught.value.problem == "1 poems where there were 4; 1 pages without a poem, 1 failed"
+    assert caught.value.place == "params.yaml: scrape.sources.mine"
+
+
+def test_a_users_own_files_may_shrink(folders, tmp_path):
+    poems = tmp_path / "poems.txt"
+    poems.write_text("The crane")
+    assert again(folders, mine={"kind": "files", "path": str(poems)})["mine"]["poems"] == 1
