@@ -1,11 +1,11 @@
 """The data engine: one function over many batches, on this machine's cores or on a Dask cluster."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import dask
+from dask.system import CPU_COUNT
 from tqdm import tqdm
 from tqdm.dask import TqdmCallback
 
@@ -42,7 +42,7 @@ def map_batches(
         BadInput: no scheduler answers at `address`.
     """
     batches = [items[start : start + batch_size] for start in range(0, len(items), batch_size)]
-    workers = workers or len(os.sched_getaffinity(0))
+    workers = workers or CPU_COUNT
     if address is None and (workers == 1 or len(items) < _SMALL):
         progress = tqdm(batches, desc=function.__name__, unit=" batches", disable=len(items) < _SMALL)
         return [result for batch in progress for result in function(batch, *arguments)]
