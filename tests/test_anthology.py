@@ -12,8 +12,9 @@ from scrapers.anthology.markup import flawed
 from scrapers.anthology.poems import read_collection, read_oddities, read_poems
 from scrapers.anthology.server import serve
 from scrapers.anthology.site import CATEGORY_PAGE, Link, build_site
-from scrapers.spiders.wikisource import verse
+from scrapers.spiders.wikisource import NOT_VERSE
 from scrapers.styles import STYLE_OF_CATEGORY
+from scrapers.verse import verse
 
 
 @pytest.fixture(scope="module")
