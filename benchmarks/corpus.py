@@ -112,6 +112,13 @@ def machine() -> str:
     )
 
 
+def write_page(path: Path, title: str, module: str, tables: str) -> None:
+    """Write measured tables as a Markdown page that names the machine and the command that gave them."""
+    command = shlex.join(["python", "-m", module, *sys.argv[1:]])
+    with whole_file(path) as partial:
+        partial.write_text(f"# {title}\n\nMeasured on {machine()}, by\n\n    {command}\n\n{tables}", encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", nargs="?", default="data/raw", help="a file, a folder or a glob")
@@ -133,10 +140,7 @@ def main() -> None:
             shutil.copytree(folder, arguments.keep)
     print(tables)
     if arguments.write:
-        command = shlex.join(["python", "-m", "benchmarks.corpus", *sys.argv[1:]])
-        page = f"# A real corpus through the data stages\n\nMeasured on {machine()}, by\n\n    {command}\n\n{tables}"
-        with whole_file(arguments.write) as partial:
-            partial.write_text(page, encoding="utf-8")
+        write_page(arguments.write, "A real corpus through the data stages", "benchmarks.corpus", tables)
 
 
 if __name__ == "__main__":

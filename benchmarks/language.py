@@ -7,18 +7,15 @@ which stretches of whole lines come from a poem of another, at a place drawn at 
 """
 
 import argparse
-import shlex
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
 import pandas as pd
 
-from benchmarks.corpus import machine, markdown
+from benchmarks.corpus import markdown, write_page
 from pipeline.params import load_params
 from pipeline.poems import read_table
-from pipeline.stage import whole_file
 from pipeline.tag import tag_poems
 
 SHARES = (0.0, 0.1, 0.2, 0.25, 0.33, 0.5)
@@ -72,10 +69,7 @@ def main() -> None:
     table = markdown(header, rows)
     print(table)
     if arguments.write:
-        command = shlex.join(["python", "-m", "benchmarks.language", *sys.argv[1:]])
-        page = f"# Mixed languages\n\nMeasured on {machine()}, by\n\n    {command}\n\n{table}"
-        with whole_file(arguments.write) as partial:
-            partial.write_text(page, encoding="utf-8")
+        write_page(arguments.write, "Mixed languages", "benchmarks.language", table)
 
 
 if __name__ == "__main__":

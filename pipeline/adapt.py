@@ -47,12 +47,12 @@ def prepare_model(
     known = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > known:
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    rows = [tokenizer.convert_tokens_to_ids(language_token(code)) for code in languages]
     with torch.no_grad():
-        for code, name in languages.items():
+        for row, name in zip(rows, languages.values(), strict=True):
             # A new token starts as the mean of the tokens that spell the language's name.
             spelling = tokenizer.encode(f" {name}", add_special_tokens=False)
             for embedding in {model.get_input_embeddings(), model.get_output_embeddings()}:
-                row = tokenizer.convert_tokens_to_ids(language_token(code))
                 embedding.weight[row] = embedding.weight[spelling].float().mean(dim=0).to(embedding.weight.dtype)
     if params.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
@@ -67,7 +67,6 @@ def prepare_model(
         task_type="CAUSAL_LM",
     )
     embedding = model.get_input_embeddings()
-    rows = [tokenizer.convert_tokens_to_ids(language_token(code)) for code in languages]
     adapted = get_peft_model(model, lora)
     adapted.language_rows = LanguageRows(embedding, rows)
     return adapted

@@ -126,6 +126,12 @@ def best_dtype(device: str | torch.device) -> torch.dtype:
     return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
 
 
+def notices_of(folder: Path) -> list[Path]:
+    """The licence files in a base's folder that must travel with what is made of it."""
+    names = {Path(notice).name for package in PACKAGED.values() for notice in package.notices}
+    return [folder / name for name in sorted(names) if (folder / name).exists()]
+
+
 def _packaged(name: str, package: Package) -> Path:
     folder = cache_folder() / f"{name}-{package.sha256[:12]}"
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -22,7 +22,7 @@ from tqdm import tqdm
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from pipeline.adapt import merge, prepare_model
-from pipeline.base import best_device, best_dtype, resolve_base
+from pipeline.base import best_device, best_dtype, notices_of, resolve_base
 from pipeline.checkpoint import Checkpoint, Progress, run_key
 from pipeline.likelihood import bits_per_byte, hidden_states, poem_log_likelihoods, summed_loss
 from pipeline.model_card import model_card
@@ -222,9 +222,8 @@ def main() -> None:
     with whole_folder(POET) as partial:
         model.save_pretrained(partial)
         tokenizer.save_pretrained(partial)
-        for notice in ("GEMMA_TERMS.html", "NOTICE.md", "LICENSE"):  # a base's licence travels with what is made of it
-            if (resolve_base(params.base) / notice).exists():
-                shutil.copy(resolve_base(params.base) / notice, partial)
+        for notice in notices_of(resolve_base(params.base)):
+            shutil.copy(notice, partial)
         poems = read_report(TOKENIZE_REPORT)["poems"]
         (partial / "README.md").write_text(model_card(params, poems, report), encoding="utf-8")
     with whole_file(LOSS_CURVE) as partial:

@@ -13,7 +13,7 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-from pipeline.likelihood import encode_header, encode_text
+from pipeline.likelihood import context_length, encode_header, encode_text
 from pipeline.loops import Loops
 from pipeline.params import Generation
 from pipeline.prompt import Request
@@ -56,7 +56,7 @@ def write_poems(
         BadInput: a first line leaves no room for a poem.
     """
     drafts = [
-        _Draft.of(tokenizer, request, sampling, seed, spoken_languages, _context(model))
+        _Draft.of(tokenizer, request, sampling, seed, spoken_languages, context_length(model.config))
         for request, sampling, seed in zip(requests, samplings, seeds, strict=True)
     ]
     with tqdm(total=len(drafts), desc=progress, unit=" poems", disable=progress is None) as bar:
@@ -154,8 +154,9 @@ class _Draft:
         draft.words = sum(len(line.split()) for line in complete)
         if sampling.block_loops:
             draft.loops = Loops(tokenizer)
-            for line in first_line.splitlines(keepends=True):
-                draft.loops.add(encode_text(tokenizer, line), line.splitlines() if line.endswith("\n") else [])
+            for line in complete:
+                draft.loops.add(encode_text(tokenizer, line + "\n"), [line])
+            draft.loops.add(encode_text(tokenizer, draft.begun), [])
         return draft
 
     def choose(self, logits: Tensor) -> int:
@@ -190,8 +191,3 @@ class _Draft:
             whole = text.rpartition("\n")[0]
             text = whole if whole.strip() else text.rpartition(" ")[0]
         return Poem((self.first_line + text).strip(), self.ended)
-
-
-def _context(model: PreTrainedModel) -> int:
-    """The most tokens the model reads."""
-    return getattr(model.config, "max_position_embeddings", None) or 1 << 30

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from pipeline.prompt import Request, header, language_token
 
@@ -145,7 +145,7 @@ def poem_log_likelihoods(
         for window, read in _windows(
             encode_header(tokenizer, request, spoken_languages and spoken_languages[request.language]),
             encode_text(tokenizer, text),
-            getattr(model.config, "max_position_embeddings", None) or 1 << 30,
+            context_length(model.config),
         )
     ]
     windows.sort(key=lambda window: len(window[1]))
@@ -174,6 +174,11 @@ def _windows(prompt: list[int], text: list[int], context: int) -> list[tuple[lis
         seen = text[end - room : start]
         windows.append((prompt + seen + text[start:end], len(prompt) + len(seen)))
     return windows
+
+
+def context_length(config: PreTrainedConfig) -> int:
+    """The most tokens a model reads at once; without bound where its config names none."""
+    return getattr(config, "max_position_embeddings", None) or 1 << 30
 
 
 def encode_header(

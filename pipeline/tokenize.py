@@ -12,7 +12,7 @@ from tqdm import tqdm
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from pipeline.base import resolve_base
-from pipeline.likelihood import encode_header
+from pipeline.likelihood import context_length, encode_header
 from pipeline.packing import Example, cut_at_lines, pack
 from pipeline.params import Tokenize, load_params
 from pipeline.poems import POEM_SCHEMA, read_table, write_report, write_table
@@ -125,13 +125,10 @@ def main() -> None:
     block_size = params.tokenize.block_size
     splits = split_poems(read_table(POEMS), params.tokenize)
     base = resolve_base(params.base)
-    context = getattr(AutoConfig.from_pretrained(base), "max_position_embeddings", None) or block_size
+    context = context_length(AutoConfig.from_pretrained(base))
     if block_size > context:
-        problem, remedy = (
-            f"{block_size} is more than the {context} tokens {params.base} reads",
-            f"Set at most {context}",
-        )
-        raise BadInput("params.yaml: tokenize.block_size", problem, remedy)
+        problem = f"{block_size} is more than the {context} tokens {params.base} reads"
+        raise BadInput("params.yaml: tokenize.block_size", problem, f"Set at most {context}")
     tokenizer = AutoTokenizer.from_pretrained(base)
     add_language_tokens(tokenizer, list(params.languages))
     report = {

@@ -4,7 +4,6 @@
 """
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -17,6 +16,8 @@ os.environ.setdefault("DO_NOT_TRACK", "true")
 
 import mlflow
 from mlflow.exceptions import MlflowException
+
+from pipeline.poems import read_report
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPERIMENT = "estrofa"
@@ -64,7 +65,7 @@ def provenance() -> dict[str, str]:
 
 def recorded_run_id() -> str | None:
     """The run that `finetune` wrote down for the stages after it."""
-    return json.loads(RUN_FILE.read_text(encoding="utf-8"))["run_id"] if RUN_FILE.exists() else None
+    return read_report(RUN_FILE)["run_id"] if RUN_FILE.exists() else None
 
 
 def _git(*arguments: str) -> str:

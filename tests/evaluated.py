@@ -1,7 +1,10 @@
 """A project as it stands before `evaluate`: split poems, a base, a tuned model and its run, all tiny."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from conftest import made_up_poems, write_project
 from transformers import AutoModelForCausalLM
 
@@ -10,6 +13,15 @@ from pipeline.base import load_base
 from pipeline.params import Params
 from pipeline.poems import write_report
 from pipeline.tracking import mlflow_run
+
+
+@contextmanager
+def working_project(folder: Path, base: Path, mlflow_store: str) -> Iterator[Params]:
+    """Make `folder` such a project and, for the time, the working directory, its runs kept in `mlflow_store`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
+        patch.chdir(folder)
+        yield trained_project(folder, base)
 
 
 def trained_project(folder: Path, base: Path) -> Params:

@@ -6,7 +6,7 @@ import mlflow
 import pandas as pd
 import pytest
 from conftest import made_up_poem
-from evaluated import trained_project
+from evaluated import working_project
 
 from pipeline import evaluate
 from pipeline.generate import Poem
@@ -17,11 +17,7 @@ from pipeline.samples import Sample, read_samples, samples_markdown, write_sampl
 @pytest.fixture(scope="module")
 def evaluated(tmp_path_factory, tiny_bases, mlflow_store):
     """The params of a project in which the stage has run, and which is the working directory."""
-    folder = tmp_path_factory.mktemp("evaluated")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
-        patch.chdir(folder)
-        params = trained_project(folder, tiny_bases["gemma3"])
+    with working_project(tmp_path_factory.mktemp("evaluated"), tiny_bases["gemma3"], mlflow_store) as params:
         evaluate.main()
         yield params
 

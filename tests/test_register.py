@@ -8,7 +8,7 @@ import mlflow
 import pandas as pd
 import pytest
 from conftest import ROOT
-from evaluated import trained_project
+from evaluated import working_project
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
@@ -20,11 +20,7 @@ from pipeline.stage import BadInput
 @pytest.fixture(scope="module")
 def registered(tmp_path_factory, tiny_bases, mlflow_store):
     """The report of the stage, in a project in which it has run and which is the working directory."""
-    folder = tmp_path_factory.mktemp("registered")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
-        patch.chdir(folder)
-        trained_project(folder, tiny_bases["llama"])
+    with working_project(tmp_path_factory.mktemp("registered"), tiny_bases["llama"], mlflow_store):
         evaluate.main()
         register.main()
         yield read_report(register.REPORT)
