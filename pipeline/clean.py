@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +15,9 @@ from pipeline.broken import BROKEN, build_lexicon, repair_broken
 from pipeline.cleaning_rules import clean_field, clean_text, rules_for, words_of
 from pipeline.duplicates import find_duplicates
 from pipeline.engine import map_batches
+from pipeline.long_poems import cut_poem
 from pipeline.params import Clean, load_params
-from pipeline.poems import POEM_SCHEMA, RAW_FIELDS, REJECT_SCHEMA, write_report, write_table
+from pipeline.poems import POEM_SCHEMA, RAW_FIELDS, REJECT_SCHEMA, part_id, write_report, write_table
 from pipeline.stage import BadInput, stage, whole_folder
 
 RAW = Path("data/raw")
@@ -23,6 +25,7 @@ CLEAN = Path("data/clean")
 REPORT = Path("metrics/clean.json")
 EXAMPLES = 3  # shown for each rule
 _EXAMPLE_LENGTH = 80
+_YEAR = re.compile(r"(?<!\d)(?:1\d|20)\d\d(?!\d)")
 
 Poem = dict[str, Any]
 Changes = dict[str, tuple[str, str] | None]  # by rule, the place before and after
@@ -40,8 +43,8 @@ def read_raw(folder: Path = RAW) -> list[Poem]:
         for number, line in enumerate(file.read_bytes().splitlines(), 1):
             try:
                 record = json.loads(line)
-                records.append({field: record[field] for field in RAW_FIELDS})
-            except (ValueError, KeyError, TypeError) as error:
+                records.append({field: record.get(field) for field in RAW_FIELDS} | {"source": record["source"]})
+            except (ValueError, KeyError, AttributeError) as error:
                 place = f"{file}: line {number}"
                 raise BadInput(place, f"not a raw poem ({error!r})", "Remove the file and run scrape again") from error
     if not records:
@@ -52,6 +55,12 @@ def read_raw(folder: Path = RAW) -> list[Poem]:
 def poem_id(source: str, text: str) -> str:
     """What a poem is called from here on: it depends on the source's name and the raw text alone."""
     return hashlib.blake2b(f"{source}\n{text}".encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
+
+
+def year_in(value: str | None) -> int | None:
+    """The first year that a source's words name: 1612 in `c. 1612–13`."""
+    found = _YEAR.search(value or "")
+    return int(found[0]) if found else None
 
 
 def measures(text: str) -> dict[str, int]:
@@ -74,6 +83,8 @@ def clean_poems(records: Sequence[Poem]) -> list[tuple[Poem, Changes]]:
             **record,
             **fields,
             "poem_id": poem_id(record["source"], record["text"] or ""),
+            "year": year_in(record["year"]),
+            "part": None,
             "text": text,
             **measures(text),
         }
@@ -110,6 +121,17 @@ def repair_poems(poems: Sequence[Poem]) -> int:
     return changed
 
 
+def parts_of(poem: Poem, max_words: int) -> list[Poem]:
+    """A long poem's parts, numbered from 1, each with an id that begins with the poem's; else the poem alone."""
+    texts = cut_poem(poem["text"], max_words) if poem["words"] > max_words else []
+    if len(texts) < 2:
+        return [poem]
+    return [
+        {**poem, "poem_id": part_id(poem["poem_id"], number), "part": number, "text": text, **measures(text)}
+        for number, text in enumerate(texts, 1)
+    ]
+
+
 def fault(poem: Poem, params: Clean) -> tuple[str, str] | None:
     """Why a text is no poem to learn from: the reason and the figure; None where it is one."""
     if not poem["words"]:
@@ -138,11 +160,14 @@ def clean_corpus(
         workers: processes on this machine; the result is the same for any number.
 
     Returns:
-        The poems kept in the order of their ids, the rejects, and the report. Every record is in one of the tables.
+        The poems kept in the order of their ids, the rejects, and the report. Every record, or each of its parts, is
+        in one of the tables.
     """
     cleaned = map_batches(clean_poems, records, address=address, workers=workers)
     poems = [poem for poem, _ in cleaned]
     repaired = repair_poems(poems)
+    if params.long_poems == "cut":
+        poems = [part for poem in poems for part in parts_of(poem, params.max_words)]
     sound, rejects = [], []
     for poem in tqdm(poems, desc="filter", unit=" poems", disable=len(poems) < 5000):
         found = fault(poem, params)
@@ -156,6 +181,8 @@ def clean_corpus(
     rejects.sort(key=lambda poem: (poem["reason"], poem["poem_id"], poem["url"] or ""))
     report = {
         "poems_in": len(records),
+        "cut": sum(poem["part"] == 1 for poem in poems),
+        "parts": sum(poem["part"] is not None for poem in poems),
         "poems_kept": len(kept),
         "kept": dict(sorted(Counter(poem["declared_language"] or "undeclared" for poem in kept).items())),
         "clusters": len({poem["cluster"] for poem in kept}),

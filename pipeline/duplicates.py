@@ -17,6 +17,8 @@ import xxhash
 from datasketch import MinHash, MinHashLSH
 from tqdm import tqdm
 
+from pipeline.poems import whole_id
+
 PERMUTATIONS = 128
 _COMMON = 12  # poems in which a line may stand before it says nothing about any two of them
 _SPELLINGS = str.maketrans("ujyçz", "viics")
@@ -119,7 +121,7 @@ def quality(poem: Mapping[str, Any]) -> tuple[Any, ...]:
 def find_duplicates(
     poems: Sequence[dict[str, Any]], duplicate_similarity: float, cluster_similarity: float
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Keep the best copy of each poem, and mark which of those kept resemble each other.
+    """Keep the best copy of each poem, and mark which of those kept resemble each other or are parts of one poem.
 
     Args:
         poems: rows of the table; their order does not matter.
@@ -129,17 +131,20 @@ def find_duplicates(
     Returns:
         The poems kept, best copies first, each with its `cluster`, and those dropped, each with `reason` and `detail`.
     """
-    kept: dict[str, dict[str, Any]] = {}
+    kept: dict[str, tuple[dict[str, Any], int]] = {}
     normalised: list[str] = []
     dropped: list[dict[str, Any]] = []
+    links: list[tuple[int, int]] = []
+    part_at: dict[str, int] = {}  # by poem that was cut, the place of one of its parts or of that part's best copy
     for poem in tqdm(sorted(poems, key=quality), desc="duplicates", unit=" poems", disable=len(poems) < 5000):
         plain = normalise(poem["text"])
-        best = kept.setdefault(exact_key(plain), poem)
+        best, place = kept.setdefault(exact_key(plain), (poem, len(kept)))
         if best is poem:
             normalised.append(plain)
         else:
             dropped.append({**poem, "reason": "exact duplicate", "detail": f"of {best['poem_id']}"})
-    candidates = list(kept.values())
+        links.append((part_at.setdefault(whole_id(poem["poem_id"]), place), place))
+    candidates = [poem for poem, _ in kept.values()]
     pairs = list(similar_pairs([shingles(plain) for plain in normalised], cluster_similarity))
     twins: dict[int, list[tuple[int, float]]] = defaultdict(list)
     for first, second, alike in pairs:
@@ -153,7 +158,7 @@ def find_duplicates(
                 detail = f"{alike:.2f} like {candidates[best]['poem_id']}"
                 dropped.append({**candidates[place], "reason": "near duplicate", "detail": detail})
                 break
-    links = [pair[:2] for pair in pairs]
+    links.extend(pair[:2] for pair in pairs)
     links.extend(overlapping_pairs(normalised, cluster_similarity))
     roots = components(len(candidates), links)
     return [

@@ -82,6 +82,7 @@ class Fields(Section):
     title: CSSSelector | None = None
     author: CSSSelector | None = None
     collection: CSSSelector | None = None
+    year: CSSSelector | None = None
     style: CSSSelector | None = None
     licence: CSSSelector | None = None
 
@@ -101,6 +102,7 @@ class Columns(Section):
     title: str | None = None
     author: str | None = None
     collection: str | None = None
+    year: str | None = None
     style: str | None = None
     language: str | None = None
     licence: str | None = None
@@ -145,6 +147,7 @@ class Clean(Section):
     min_lines: pydantic.PositiveInt
     min_words: pydantic.PositiveInt
     max_words: pydantic.PositiveInt
+    long_poems: Literal["drop", "cut"]
     max_broken_share: Share
     duplicate_similarity: OpenShare
     cluster_similarity: OpenShare

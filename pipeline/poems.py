@@ -12,12 +12,13 @@ from pipeline.stage import BadInput, whole_file
 
 POEM_SCHEMA = pa.schema(
     [
-        pa.field("poem_id", pa.string(), nullable=False),  # hex digest of the source's name and the raw text
+        pa.field("poem_id", pa.string(), nullable=False),  # digest of source and raw text, with -001 for a part
         pa.field("source", pa.string(), nullable=False),  # the source's name in params.yaml
         pa.field("url", pa.string()),  # the page, or file and row, it came from
         pa.field("title", pa.string()),
         pa.field("author", pa.string()),
         pa.field("collection", pa.string()),
+        pa.field("year", pa.int32()),  # of writing or print, as the source has it
         pa.field("style", pa.string()),  # the form or school the source names, such as "sonnet"
         pa.field("licence", pa.string()),
         pa.field("declared_language", pa.string()),  # ISO 639-1 code the source claims
@@ -27,6 +28,7 @@ POEM_SCHEMA = pa.schema(
         pa.field("lines", pa.int32(), nullable=False),  # lines with text
         pa.field("stanzas", pa.int32(), nullable=False),
         pa.field("words", pa.int32(), nullable=False),
+        pa.field("part", pa.int32()),  # of a long poem that `clean` cut, from 1; null for a whole poem
         pa.field("text", pa.string(), nullable=False),  # lines end in \n alone, stanzas in one blank line
     ]
 )
@@ -40,7 +42,17 @@ REJECT_SCHEMA = pa.schema(
 )
 
 # A raw record is what a source yields, before `clean`: one JSON object a line.
-RAW_FIELDS = ("source", "url", "title", "author", "collection", "style", "licence", "declared_language", "text")
+RAW_FIELDS = ("source", "url", "title", "author", "collection", "year", "style", "licence", "declared_language", "text")
+
+
+def part_id(poem_id: str, number: int) -> str:
+    """What part `number` of a poem that was cut is called."""
+    return f"{poem_id}-{number:03}"
+
+
+def whole_id(poem_id: str) -> str:
+    """What the poem is called that a part belongs to; a whole poem's own id."""
+    return poem_id.partition("-")[0]
 
 
 def write_table(table: pd.DataFrame, path: Path, schema: pa.Schema) -> None:
@@ -59,8 +71,12 @@ def read_table(path: Path) -> pd.DataFrame:
     if not path.exists():
         raise BadInput(str(path), "no such file", "Run `make run`, or `dvc repro`, which make it first")
     table = pq.read_table(path).to_pandas(types_mapper={pa.string(): pd.ArrowDtype(pa.string())}.get)
-    strings = table.select_dtypes(pd.ArrowDtype(pa.string())).columns
-    return table.assign(**{name: table[name].astype(object).where(table[name].notna(), None) for name in strings})
+    strings = {name: table[name] for name in table.select_dtypes(pd.ArrowDtype(pa.string()))}
+    numbers = {name: table[name].astype("Int32") for name in table.columns.intersection(["year", "part"])}
+    missing_is_none = {
+        name: column.astype(object).where(column.notna(), None) for name, column in {**strings, **numbers}.items()
+    }
+    return table.assign(**missing_is_none)
 
 
 def write_report(report: dict[str, Any], path: Path) -> None:

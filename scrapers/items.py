@@ -11,6 +11,7 @@ class RawPoem(TypedDict):
     title: str | None
     author: str | None
     collection: str | None
+    year: str | None
     style: str | None
     licence: str | None
     declared_language: str | None  # ISO 639-1

@@ -4,20 +4,27 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import clean
 from pipeline.broken import build_lexicon, repair_broken
-from pipeline.clean import clean_corpus, read_raw
+from pipeline.clean import clean_corpus, poem_id, read_raw, year_in
 from pipeline.cleaning_rules import clean_field, clean_text, rules_for, words_of
 from pipeline.params import Clean
 from pipeline.poems import RAW_FIELDS, read_report, read_table
 from pipeline.stage import BadInput
 
 PARAMS = Clean(
-    min_lines=3, min_words=12, max_words=60, max_broken_share=0.0, duplicate_similarity=0.55, cluster_similarity=0.3
+    min_lines=3,
+    min_words=12,
+    max_words=60,
+    long_poems="drop",
+    max_broken_share=0.0,
+    duplicate_similarity=0.55,
+    cluster_similarity=0.3,
 )
 QUATRAIN = """The kettle sings upon the stove,
 the window fills with rain,
@@ -265,6 +272,38 @@ def test_a_share_of_broken_characters_may_be_allowed():
     poem = raw("strange b�x\nand h�z of things that stand here\nfor more than a dozen words in it")
     poems, _, _ = clean_corpus([poem], PARAMS.model_copy(update={"max_broken_share": 0.1}))
     assert len(poems) == 1
+
+
+def test_a_long_poem_is_cut_into_numbered_parts_of_one_cluster():
+    stanzas = [numbered_poem(number) for number in range(30, 42)]
+    twin = raw("\n\n".join([*stanzas[:2], *(numbered_poem(number) for number in range(50, 60))]), source="cellar")
+    long_ones = [raw("\n\n".join(stanzas)), twin]
+    poems, rejects, report = clean_corpus([*long_ones, raw(QUATRAIN)], PARAMS.model_copy(update={"long_poems": "cut"}))
+    for record in long_ones:
+        whole = poem_id(record["source"], record["text"])
+        parts = pd.concat([poems, rejects])
+        parts = parts[parts["poem_id"].str.startswith(whole)].sort_values("poem_id")
+        assert parts["part"].tolist() == list(range(1, len(parts) + 1))
+        assert "\n\n".join(parts["text"]) == record["text"]
+        assert (parts["words"] <= PARAMS.max_words).all()
+    assert rejects["reason"].tolist() == ["exact duplicate"]
+    clusters = poems.groupby(poems["part"].isna())["cluster"].nunique()
+    assert clusters.to_dict() == {True: 1, False: 1}  # the twin's too, through the part that the two have in common
+    assert (report["cut"], report["parts"]) == (2, len(poems) + len(rejects) - 1)
+
+
+def test_a_stanza_longer_than_a_poem_may_be_is_dropped_alone():
+    stanzas = [numbered_poem(1), numbered_poem(2).replace(" stood ", " stood and stood again" * 4 + " ")]
+    poems, rejects, _ = clean_corpus([raw("\n\n".join(stanzas))], PARAMS.model_copy(update={"long_poems": "cut"}))
+    assert poems["text"].tolist() == stanzas[:1]
+    assert rejects[["text", "reason", "part"]].to_numpy().tolist() == [[stanzas[1], "too long", 2]]
+
+
+@pytest.mark.parametrize(
+    ("said", "year"), [("c. 1612–13", 1612), ("1899", 1899), ("n.d.", None), (None, None), ("12345", None)]
+)
+def test_the_year_is_the_first_that_the_source_names(said, year):
+    assert year_in(said) == year
 
 
 def test_the_table_is_the_same_for_any_number_of_workers_and_any_order():

@@ -51,6 +51,7 @@ def test_a_data_set_gives_a_record_a_row_by_the_mapping_of_columns(tmp_path, kin
         "title": "Crane",
         "author": None,
         "collection": None,
+        "year": None,
         "style": None,
         "licence": "CC0",
         "declared_language": "en",

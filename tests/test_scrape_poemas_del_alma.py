@@ -64,6 +64,7 @@ def test_letters_lead_to_authors_their_poems_and_their_books(tmp_path):
         "title": "La grulla",
         "author": "Ana Ruiz",
         "collection": None,
+        "year": None,
         "style": None,
         "licence": None,
         "declared_language": "es",

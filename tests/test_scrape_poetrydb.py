@@ -50,6 +50,7 @@ def test_every_poem_of_every_author_arrives_with_its_stanzas_and_its_own_address
         "title": "Ferry/Night?",
         "author": IDA,
         "collection": None,
+        "year": None,
         "style": None,
         "licence": "public domain",
         "declared_language": "en",

@@ -18,11 +18,12 @@ FIELDS = {
     "title": "h1, h2.title",
     "author": "meta[name=author]::attr(content)",
     "collection": ".book",
+    "year": ".book small",
     "style": ".form::text",
     "licence": "footer a[rel=license]",
 }
 POEM = """<html><head><meta name="author" content="Ida  Ferr\u00e9"></head><body><h1>The <i>Crane</i></h1><h1>Other</h1>
-<p class="book">Leaves</p><p class="form">ode <b>draft</b></p>
+<p class="book">Leaves</p><p class="book"><small>1855</small></p><p class="form">ode <b>draft</b></p>
 <div class="verse"><p>The crane<sup>1</sup><br>swings</p></div><aside>Advert</aside>
 <div class="verse"><pre>over
   the harbour
@@ -62,6 +63,7 @@ def test_selectors_alone_bring_every_field_and_every_page(tmp_path):
         "title": "The Crane",
         "author": "Ida Ferr\u00e9",
         "collection": "Leaves",
+        "year": "1855",
         "style": "ode",
         "licence": "CC BY",
         "declared_language": "en",

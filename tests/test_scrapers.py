@@ -74,7 +74,8 @@ def test_a_poems_page_gives_every_field():
     body = """<html><head><link rel="canonical" href="https://en.wikisource.org/wiki/Leaves/Song"/></head>
     <h1 id="firstHeading">Leaves/Song</h1><div class="mw-parser-output" lang="es">
     <div id="headertemplate" class="ws-noexport"><span id="header-section-text">Song of <i>Myself</i></span></div>
-    <div id="ws-data"><span id="ws-title">Leaves</span><span id="ws-author">Walt  Ida</span></div>
+    <div id="ws-data"><span id="ws-title">Leaves</span><span id="ws-author">Walt  Ida</span>
+    <span id="ws-year">1855</span></div>
     <div class="poem"><p>One<br/>two</p></div><span class="licensetpl_short">CC0</span></div>
     <div id="mw-normal-catlinks"><a>Categories</a><ul><li><a>1855 works</a></li><li><a>Odes</a></li></ul></div>"""
     [poem], _ = visit(body)
@@ -84,6 +85,7 @@ def test_a_poems_page_gives_every_field():
         "title": "Song of Myself",
         "author": "Walt Ida",
         "collection": "Leaves",
+        "year": "1855",
         "style": "ode",
         "licence": "CC0",
         "declared_language": "es",

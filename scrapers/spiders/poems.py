@@ -76,6 +76,7 @@ class PoemSpider(Spider):
             title=fields.get("title"),
             author=fields.get("author"),
             collection=fields.get("collection"),
+            year=fields.get("year"),
             style=fields.get("style"),
             licence=fields.get("licence") or self.licence,
             declared_language=fields.get("declared_language") or self.language,

@@ -63,6 +63,7 @@ class WikisourceSpider(PoemSpider):
             title=first("#header-section-text ::text") or part,
             author=first("#ws-author ::text"),
             collection=(first("#ws-title ::text") or book) if book else None,
+            year=first("#ws-year ::text"),
             style=next((STYLE_OF_CATEGORY[name] for name in categories if name in STYLE_OF_CATEGORY), None),
             licence=first(".licensetpl_short::text"),
             declared_language=response.css(".mw-parser-output[lang]::attr(lang)").get(),
