@@ -207,6 +207,8 @@ class Generation(Section):
 
 class Evaluate(Section):
     poems_per_language: pydantic.PositiveInt
+    samples_per_prompt: pydantic.PositiveInt
+    test_poems: pydantic.PositiveInt
     batch_size: pydantic.PositiveInt
     seed: int
     prompts: dict[LanguageCode, list[str]]

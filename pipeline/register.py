@@ -18,7 +18,7 @@ from pipeline.stage import BadInput, stage
 from pipeline.tracking import ROOT, mlflow_run, provenance, recorded_run_id
 
 POET = Path("models/poet")
-SAMPLES = Path("data/evaluation/samples.jsonl")
+SAMPLES = Path("data/evaluation/poems.parquet")
 FIGURES = Path("metrics/evaluate.json")
 REPORT = Path("metrics/register.json")
 

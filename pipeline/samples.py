@@ -1,11 +1,12 @@
-"""Samples: what the base and the tuned model wrote for the same request and seed, as they are stored and shown."""
+"""Samples: what the base and the tuned model wrote for the same request and seed, as they are shown."""
 
 import html
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.prompt import Request
+import pandas as pd
+
+from pipeline.poems import read_table
 
 
 @dataclass(frozen=True)
@@ -29,21 +30,25 @@ class Sample:
         return ", ".join(field for field in fields if field) or "anything"
 
 
-def pair(requests: list[Request], seeds: list[int], base: list[str], tuned: list[str]) -> list[Sample]:
-    """Samples from what two models wrote for the same requests."""
-    rows = zip(requests, seeds, base, tuned, strict=True)
-    return [Sample(**asdict(request), seed=seed, base=before, tuned=after) for request, seed, before, after in rows]
-
-
-def write_samples(samples: list[Sample], path: Path) -> None:
-    """One JSON object a line."""
-    lines = [json.dumps(asdict(sample), ensure_ascii=False) for sample in samples]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-
-
 def read_samples(path: Path) -> list[Sample]:
-    """Read what `write_samples` wrote."""
-    return [Sample(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
+    """Samples from the table of evaluated poems, in its order."""
+    return samples_of(read_table(path))
+
+
+def samples_of(poems: pd.DataFrame) -> list[Sample]:
+    """What the base and the tuned model wrote, of a table of `EVALUATED_SCHEMA`, side by side."""
+    written = {writer: rows.set_index("seed")["text"] for writer, rows in poems.groupby("writer")}
+    asked = poems[poems["writer"] == "tuned"].to_dict("records")
+    return [
+        Sample(
+            **{name: row[name] for name in ("language", "style", "author", "title")},
+            first_line=row["first_line"] or "",
+            seed=int(row["seed"]),
+            base=written["base"][row["seed"]],
+            tuned=row["text"],
+        )
+        for row in asked
+    ]
 
 
 def shown(samples: list[Sample], language: str, count: int) -> list[Sample]:

@@ -54,7 +54,7 @@ def poems_table(root: Path) -> list[dict[str, str]]:
 def summary(root: Path) -> RenderableType:
     """Everything, to be printed."""
     languages = load_params(root / "params.yaml").languages
-    samples = read_samples(root / "data" / "evaluation" / "samples.jsonl")
+    samples = read_samples(root / "data" / "evaluation" / "poems.parquet")
     version = _read(root, "register")
     chosen = [sample for language in languages for sample in shown(samples, language, 1)]
     return Group(

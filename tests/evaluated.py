@@ -30,7 +30,7 @@ def trained_project(folder: Path, base: Path) -> Params:
         "base": str(base),
         "tokenize.block_size": 128,
         "generation.max_words": 20,
-        "evaluate.poems_per_language": 3,
+        "evaluate.poems_per_language": 4,
     }
     params = write_project(folder, made_up_poems(40), changes)
     tokenize.main()

@@ -8,10 +8,9 @@ import pytest
 from conftest import made_up_poem
 from evaluated import working_project
 
-from pipeline import evaluate
-from pipeline.generate import Poem
+from pipeline import evaluate, measure
 from pipeline.poems import read_report, read_table
-from pipeline.samples import Sample, read_samples, samples_markdown, write_samples
+from pipeline.samples import Sample, read_samples, samples_markdown
 
 
 @pytest.fixture(scope="module")
@@ -54,16 +53,32 @@ def test_the_plot_has_a_row_for_each_model_and_language(evaluated):
 
 
 def test_samples_are_of_the_same_request_and_seed_prompts_first(evaluated):
-    samples = read_samples(evaluate.EVALUATION / "samples.jsonl")
-    assert [sample.language for sample in samples] == ["en"] * 3 + ["es"] * 3
-    assert [sample.seed for sample in samples] == list(range(6))
-    prompts = evaluated.evaluate.prompts
-    assert [sample.first_line for sample in samples] == [*prompts["en"], "", *prompts["es"], ""]
+    samples = read_samples(evaluate.EVALUATION / "poems.parquet")
+    assert [sample.language for sample in samples] == ["en"] * 4 + ["es"] * 4
+    assert [sample.seed for sample in samples] == list(range(8))
+    first = {language: lines[0] for language, lines in evaluated.evaluate.prompts.items()}
+    assert [sample.first_line for sample in samples] == [first["en"]] * 2 + [""] * 2 + [first["es"]] * 2 + [""] * 2
     for sample in samples:
         assert sample.base.startswith(sample.first_line)
         assert sample.tuned.startswith(sample.first_line)
+    assert samples[0].tuned != samples[1].tuned  # two samples of one prompt
     test = read_table(evaluate.TOKENS / "test.parquet")
     assert samples[2].title in set(test["title"])
+
+
+def test_every_poem_measured_is_a_row_with_what_was_asked_for_and_its_figures(evaluated):
+    poems = read_table(evaluate.EVALUATION / "poems.parquet")
+    assert list(poems.columns) == measure.EVALUATED_SCHEMA.names
+    assert set(poems["writer"]) == {"base", "tuned", "human"}
+    counts = poems.groupby(["writer", "language"]).size()
+    test = read_table(evaluate.TOKENS / "test.parquet")["language"].value_counts()
+    for language in ("en", "es"):
+        assert counts["tuned", language] == counts["base", language] == 4
+        assert counts["human", language] == test[language]
+    report = read_report(evaluate.REPORT)
+    for (writer, language), rows in poems.groupby(["writer", "language"]):
+        assert report["seq_rep_4"][writer][language] == pytest.approx(rows["seq_rep_4"].mean(), abs=1e-4)
+    assert poems[poems["writer"] == "human"][["first_line", "seed"]].isna().all(axis=None)
 
 
 def test_figures_and_samples_are_in_the_run_that_trained_the_model(evaluated):
@@ -71,13 +86,23 @@ def test_figures_and_samples_are_in_the_run_that_trained_the_model(evaluated):
     report = read_report(evaluate.REPORT)
     assert run.data.metrics["bits_per_byte/tuned/es"] == report["bits_per_byte"]["tuned"]["es"]
     logged = mlflow.artifacts.list_artifacts(run_id=run.info.run_id, artifact_path="evaluation")
-    assert {Path(artifact.path).name for artifact in logged} == {"samples.jsonl", "samples.md"}
+    assert {Path(artifact.path).name for artifact in logged} == {"poems.parquet", "samples.md"}
 
 
-def test_a_second_evaluation_gives_the_same_figures(evaluated):
-    before = evaluate.REPORT.read_text(), (evaluate.EVALUATION / "samples.jsonl").read_text()
+def test_a_second_evaluation_gives_the_same_figures_and_poems(evaluated):
+    before = evaluate.REPORT.read_text(), (evaluate.EVALUATION / "poems.parquet").read_bytes()
     evaluate.main()
-    assert before == (evaluate.REPORT.read_text(), (evaluate.EVALUATION / "samples.jsonl").read_text())
+    assert before == (evaluate.REPORT.read_text(), (evaluate.EVALUATION / "poems.parquet").read_bytes())
+
+
+def test_two_versions_of_a_model_are_measured_by_the_same_poems_in_one_run(evaluated, tiny_bases):
+    test, train = (read_table(evaluate.TOKENS / f"{name}.parquet") for name in ("test", "train"))
+    models = {"champion": evaluate.POET, "challenger": tiny_bases["llama"]}
+    report, poems = evaluate.evaluate_models(models, test, train, evaluated)
+    assert set(report["bits_per_byte"]) == {"champion", "challenger"}
+    assert set(report["seq_rep_4"]) == {"champion", "challenger", "human"}
+    assert report["bits_per_byte"]["champion"] == read_report(evaluate.REPORT)["bits_per_byte"]["tuned"]
+    assert set(poems["writer"]) == {"champion", "challenger", "human"}
 
 
 def test_without_a_tuned_model_the_stage_says_what_to_run(evaluated, capsys):
@@ -92,21 +117,18 @@ def test_without_a_tuned_model_the_stage_says_what_to_run(evaluated, capsys):
 
 
 def test_poems_like_peoples_measure_better_than_noise(evaluated):
-    people = [made_up_poem("en", 8, seed) for seed in range(20)]
-    alike = [Poem(made_up_poem("en", 8, seed), ended=True) for seed in range(20, 30)]
-    noise = [Poem("the rain the rain the rain the rain the rain " * 3, ended=False)] * 10
-    good = {name: value for name, (value, _) in evaluate.measure_poems(alike, "en", people, evaluated).items()}
-    bad = {name: value for name, (value, _) in evaluate.measure_poems(noise, "en", people, evaluated).items()}
+    def found(texts, ended):
+        poems = pd.DataFrame({"writer": "tuned", "language": "en", "text": texts, "ended": ended})
+        figures = measure.figures_of(measure.measure_each(poems, evaluated), train, evaluated)
+        return {name: value for name, (value, _) in figures["tuned"]["en"].items()}
+
+    train = read_table(evaluate.TOKENS / "train.parquet")
+    good = found([made_up_poem("en", 8, seed) for seed in range(100, 110)], True)
+    bad = found(["the rain the rain the rain the rain the rain " * 3] * 10, False)
     for name in ("seq_rep_4", "loops", "words_a_line_distance", "lines_a_stanza_distance", "stanzas_a_poem_distance"):
         assert good[name] < bad[name], name
     for name in ("ended", "distinct_1", "distinct_2", "distinct_3"):
         assert good[name] > bad[name], name
-
-
-def test_samples_come_back_as_they_were_written(tmp_path):
-    samples = [Sample("es", "copla", None, "La «ñ»", "", 7, "uno\n\ndos", "tres | cuatro")]
-    write_samples(samples, tmp_path / "samples.jsonl")
-    assert read_samples(tmp_path / "samples.jsonl") == samples
 
 
 def test_a_poem_cannot_break_the_table_it_stands_in():

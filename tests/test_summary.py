@@ -4,12 +4,13 @@ import io
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 from conftest import ROOT
 from rich.console import Console
 
-from pipeline.poems import write_report
-from pipeline.samples import Sample, write_samples
+from pipeline.measure import EVALUATED_SCHEMA
+from pipeline.poems import write_report, write_table
 from pipeline.stage import BadInput
 from pipeline.summary import figures_table, poems_table, summary
 
@@ -29,13 +30,21 @@ def root(tmp_path):
     reports = {"clean": clean, "tag": tag, "evaluate": evaluate, "register": register}
     for name, report in reports.items():
         write_report(report, tmp_path / "metrics" / f"{name}.json")
-    samples = [
-        Sample("en", None, None, None, "The kettle", 0, "The kettle\n[b]plainly", "The kettle\nthe hour"),
-        Sample("es", "copla", None, "La llave", "", 1, "Libro en venta", "La llave de la casa"),
-        Sample("es", None, None, None, "", 2, "not shown", "not shown"),
+    asked = [
+        {"language": "en", "first_line": "The kettle"},
+        {"language": "es", "title": "La llave", "style": "copla"},
+        {"language": "es"},
     ]
-    (tmp_path / "data/evaluation").mkdir(parents=True)
-    write_samples(samples, tmp_path / "data/evaluation/samples.jsonl")
+    written = {
+        "base": ["The kettle\n[b]plainly", "Libro en venta", "not shown"],
+        "tuned": ["The kettle\nthe hour", "La llave de la casa", "not shown"],
+    }
+    poems = [
+        {"writer": writer, "seed": seed, "text": texts[seed], **request}
+        for writer, texts in written.items()
+        for seed, request in enumerate(asked)
+    ]
+    write_table(pd.DataFrame(poems, dtype=object), tmp_path / "data/evaluation/poems.parquet", EVALUATED_SCHEMA)
     return tmp_path
 
 
