@@ -26,8 +26,10 @@ test: $(VENV)/installed  ## lint and tests
 	ruff format --check .
 	pytest $(TESTS)
 
-bench: $(VENV)/installed  ## speed and memory, printed as tables
+bench: $(VENV)/bench-installed  ## speed, memory and accuracy, printed as tables
 	python -m benchmarks.corpus
+	python -m benchmarks.language
+	python -m benchmarks.training
 
 mlflow: $(VENV)/installed  ## runs, figures and versions at http://127.0.0.1:5000
 	python -m pipeline.tracking
@@ -41,6 +43,11 @@ $(VENV)/installed: requirements.txt
 		{ echo "estrofa: Python 3.11 or newer is needed; name one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check -r requirements.txt
+	touch $@
+
+# What only benchmarks compare with.
+$(VENV)/bench-installed: requirements-bench.txt $(VENV)/installed
+	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check -r requirements-bench.txt
 	touch $@
 
 lock:  ## resolve pyproject.toml's dependencies anew and pin all of them
