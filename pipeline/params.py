@@ -194,6 +194,7 @@ class Finetune(Section):
     gradient_checkpointing: bool
     evaluate_every: pydantic.PositiveInt
     checkpoint_every: pydantic.PositiveInt
+    patience: pydantic.PositiveInt | None
     seed: int
 
 

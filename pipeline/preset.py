@@ -19,12 +19,13 @@ PRESETS = Path("presets")
 def apply_preset(values: dict[str, Any], preset: dict[str, Any]) -> list[str]:
     """Set the preset's keys in `values`, in place, and name each one that changed as `section.key: old → new`."""
     changes = []
-    for section, keys in preset.items():
-        for key, new in keys.items():
-            old = values[section].get(key)
-            if old != new:
-                values[section][key] = new
-                changes.append(f"{section}.{key}: {old} → {new}")
+    for key, new in preset.items():
+        old = values.get(key)
+        if isinstance(new, dict):
+            changes += [f"{key}.{change}" for change in apply_preset(values[key], new)]
+        elif old != new:
+            values[key] = new
+            changes.append(f"{key}: {old} → {new}")
     return changes
 
 

@@ -96,8 +96,15 @@ def test_an_absent_file_says_where_to_run_from(tmp_path):
 
 def test_every_preset_sets_the_same_keys_so_that_going_back_restores_them_all():
     presets = [YAML(typ="safe").load(path) for path in sorted((ROOT / PRESETS).glob("*.yaml"))]
-    keys = [{(section, key) for section, values in preset.items() for key in values} for preset in presets]
-    assert len(keys) >= 2
+    keys = [
+        {
+            (section, key)
+            for section, values in preset.items()
+            for key in (values if isinstance(values, dict) else [None])
+        }
+        for preset in presets
+    ]
+    assert len(keys) == 7
     assert all(these == keys[0] for these in keys)
 
 
@@ -107,3 +114,17 @@ def test_a_preset_gives_valid_params_and_says_what_it_changed(values, preset):
     changes = apply_preset(values, YAML(typ="safe").load(ROOT / PRESETS / f"{preset}.yaml"))
     parse_params(values)
     assert bool(changes) == (values != before)
+
+
+def test_the_quick_preset_is_what_the_repository_ships(values):
+    assert apply_preset(values, YAML(typ="safe").load(ROOT / PRESETS / "quick.yaml")) == []
+
+
+def test_a_preset_names_the_base_and_what_else_it_changed(values):
+    changes = apply_preset(values, YAML(typ="safe").load(ROOT / PRESETS / "llama-lora-r64.yaml"))
+    assert {
+        "base: gemma-3-270m → meta-llama/Llama-3.2-1B-Instruct",
+        "finetune.lora_rank: 16 → 64",
+        "finetune.lora_alpha: 32 → 16",
+    } <= set(changes)
+    assert parse_params(values).base == "meta-llama/Llama-3.2-1B-Instruct"
