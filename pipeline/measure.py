@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from pipeline import figures
+from pipeline import figures, sound
 from pipeline.figures import Interval, interval, mean
 from pipeline.params import Params
 
@@ -44,6 +44,9 @@ POEM_FIGURES = [
     pa.field("seq_rep_4", pa.float64()),
     pa.field("repeated_lines", pa.float64()),
     pa.field("loops", pa.bool_()),
+    pa.field("rhyme_density", pa.float64()),
+    pa.field("assonance_density", pa.float64()),
+    pa.field("syllable_regularity", pa.float64()),
 ]
 EVALUATED_SCHEMA = pa.schema([*ASKED, *POEM_FIGURES])
 
@@ -63,6 +66,9 @@ def measure_each(poems: pd.DataFrame, params: Params) -> pd.DataFrame:
         seq_rep_4=[figures.seq_rep(text) for text in texts],
         repeated_lines=[figures.repeated_lines(text) for text in texts],
         loops=[figures.loops(text) for text in texts],
+        rhyme_density=[sound.rhyme_density(text, code) for text, code in spoken],
+        assonance_density=[sound.assonance_density(text, code) for text, code in spoken],
+        syllable_regularity=[sound.syllable_regularity(text, code) for text, code in spoken],
     )
 
 

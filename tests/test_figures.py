@@ -1,16 +1,13 @@
 """Each figure finds people's poems better than the same poems with the fault it is there to see."""
 
-from random import Random
-
 import pytest
+from damaged import LANGUAGES, broken_anywhere, human, languages_mixed, lines_joined, lines_repeated
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import figures
-from pipeline.verse import lines_of, looping_lines
-from scrapers.anthology.poems import read_poems
+from pipeline.verse import looping_lines
 
-LANGUAGES = ["en", "es"]
 CANDIDATES = ["en", "es", "fr", "pt", "it", "ca", "de", "nl"]
 
 
@@ -18,44 +15,14 @@ def share(values):
     return figures.mean([float(value) for value in values])
 
 
-@pytest.fixture(scope="module")
-def human():
-    """Fifteen poems of the anthology in each language, from all its collections."""
-    poems = {language: [poem.text for poem in read_poems(language)] for language in LANGUAGES}
-    return {language: texts[:: max(1, len(texts) // 15)][:15] for language, texts in poems.items()}
-
-
-def lines_repeated(poem):
-    """Each stanza's first line three more times."""
-    return "\n\n".join("\n".join([stanza.split("\n")[0]] * 3 + [stanza]) for stanza in poem.split("\n\n"))
-
-
-def languages_mixed(poem, other):
-    """Every third line from a poem in the other language."""
-    lines, others = poem.split("\n"), lines_of(other)
-    return "\n".join(others[at % len(others)] if at % 3 == 2 and line else line for at, line in enumerate(lines))
-
-
-def words_shuffled(poem, seed=0):
-    """The same words, lines and stanzas broken anywhere."""
-    tokens = poem.replace("\n", " \n ").split(" ")
-    Random(seed).shuffle(tokens)
-    return " ".join(tokens).replace(" \n ", "\n").strip()
-
-
-def lines_joined(poem):
-    """No line breaks within a stanza."""
-    return "\n\n".join(" ".join(stanza.split("\n")) for stanza in poem.split("\n\n"))
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_language_figures_see_mixed_languages(human, language):
-    other = human["es" if language == "en" else "en"]
-    mixed = [languages_mixed(poem, stranger) for poem, stranger in zip(human[language], other, strict=False)]
-    adherence = share(figures.adheres(poem, language, LANGUAGES, CANDIDATES) for poem in human[language])
+def test_language_figures_see_mixed_languages(language):
+    other = human("es" if language == "en" else "en")
+    mixed = [languages_mixed(poem, stranger) for poem, stranger in zip(human(language), other, strict=False)]
+    adherence = share(figures.adheres(poem, language, LANGUAGES, CANDIDATES) for poem in human(language))
     assert adherence > 0.8
     assert adherence > share(figures.adheres(poem, language, LANGUAGES, CANDIDATES) for poem in mixed) + 0.5
-    foreign = share(figures.foreign_lines(poem, language, LANGUAGES) for poem in human[language])
+    foreign = share(figures.foreign_lines(poem, language, LANGUAGES) for poem in human(language))
     assert foreign < 0.05
     assert foreign < share(figures.foreign_lines(poem, language, LANGUAGES) for poem in mixed) - 0.15
 
@@ -78,9 +45,9 @@ def test_the_language_found_does_not_change_from_call_to_call():
 
 @pytest.mark.parametrize("figure", [figures.seq_rep, figures.repeated_lines, figures.loops])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_repetition_figures_see_repeated_lines(human, language, figure):
-    people = share(figure(poem) for poem in human[language])
-    damaged = share(figure(lines_repeated(poem)) for poem in human[language])
+def test_repetition_figures_see_repeated_lines(language, figure):
+    people = share(figure(poem) for poem in human(language))
+    damaged = share(figure(lines_repeated(poem)) for poem in human(language))
     assert people < 0.2
     assert damaged > people + 0.2
 
@@ -112,10 +79,10 @@ def test_a_line_that_comes_back_among_lines_that_came_before_is_in_a_loop():
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("shape", [figures.words_a_line, figures.lines_a_stanza, figures.stanzas_a_poem])
-def test_shape_figures_see_lines_and_stanzas_broken_anywhere(human, language, shape):
-    reference = [shape(poem) for poem in human[language][::2]]
-    people = figures.shape_distance([shape(poem) for poem in human[language][1::2]], reference)
-    damaged = [words_shuffled(poem) for poem in human[language][1::2]]
+def test_shape_figures_see_lines_and_stanzas_broken_anywhere(language, shape):
+    reference = [shape(poem) for poem in human(language)[::2]]
+    people = figures.shape_distance([shape(poem) for poem in human(language)[1::2]], reference)
+    damaged = [broken_anywhere(poem) for poem in human(language)[1::2]]
     assert people < figures.shape_distance([shape(poem) for poem in damaged], reference)
 
 
@@ -129,9 +96,9 @@ def test_a_distance_is_in_words_and_lines():
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_variety_sees_poems_that_copy_one_another(human, language, n):
-    copied = [human[language][0]] * 5 + human[language][5:]
-    assert figures.distinct(human[language], n, words=60) > figures.distinct(copied, n, words=60)
+def test_variety_sees_poems_that_copy_one_another(language, n):
+    copied = [human(language)[0]] * 5 + human(language)[5:]
+    assert figures.distinct(human(language), n, words=60) > figures.distinct(copied, n, words=60)
 
 
 def test_variety_looks_at_as_many_words_of_each_poem_as_it_is_told():
