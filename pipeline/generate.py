@@ -1,39 +1,197 @@
-"""The one generator: requests in, poems out; in batches, with a key-value cache, the same for a seed in any company.
+"""The one generator: requests in, poems out; many at once on one key-value cache, the same for a seed in any company.
 
 Every poem has its own stream of random numbers and spends one a token, and its padding is masked, so neither its
-neighbours in a batch nor their number change what is written.
+neighbours nor the step at which it joined them change what is written.
 """
 
-import random
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 from tqdm import tqdm
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
-from pipeline.likelihood import context_length, encode_header, encode_text
-from pipeline.loops import Loops
+from pipeline.draft import Draft, Fusion, Poem
+from pipeline.likelihood import context_length
 from pipeline.params import Generation
 from pipeline.prompt import Request
-from pipeline.stage import BadInput
+from pipeline.sampling import mix, sample
 
-TOKENS_PER_WORD = 4  # the most a poem may spend on average, so that one that never breaks into words ends too
+REFILL = 0.75  # of a batch that is open yet, from which down others join: joining copies the cache
 
 
 @dataclass(frozen=True)
-class Poem:
-    """What was written, and whether the model ended it itself or a limit cut it off."""
+class Progress:
+    """Where a poem stands after a step.
 
+    Args:
+        ticket: what `Decoder.add` gave for it.
+        text: what is written so far, without a character of which only some bytes are there.
+        poem: once it is done. Its text is the last one, or where a limit cut it off the start of it.
+    """
+
+    ticket: int
     text: str
-    ended: bool
+    poem: Poem | None = None
+
+    @property
+    def done(self) -> bool:
+        return self.poem is not None
+
+
+class Decoder:
+    """Poems being written together; each may join and leave at any step.
+
+    It belongs to one thread: calls must not overlap.
+
+    Args:
+        model, tokenizer: as `load_base` gives them.
+        spoken_languages: names of languages by code, for a base model, which lacks the language tokens.
+        batch_size: poems written at once; others wait for their turn. By default as many as are added.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        spoken_languages: dict[str, str] | None = None,
+        batch_size: int | None = None,
+    ) -> None:
+        self.model, self.tokenizer, self.spoken_languages = model, tokenizer, spoken_languages
+        self.batch_size = batch_size
+        self.waiting: dict[int, Draft] = {}  # by ticket
+        self.drafts: dict[int, Draft] = {}  # those that are open, in the order of their rows
+        self.rows: list[int] = []  # the ticket of each row of the cache; one row a prompt
+        self.tickets = 0
+        self._forget()
+
+    def __len__(self) -> int:
+        """How many poems are open or wait."""
+        return len(self.waiting) + len(self.drafts)
+
+    def add(self, asked: Request | Fusion, sampling: Generation, seed: int) -> int:
+        """Have a poem join at the next step.
+
+        Args:
+            asked: a request, or several of one language and first line with weights, to follow at once: the next
+                token is drawn from the weighted mean of the distributions under each header.
+            sampling: its limits and how its tokens are drawn.
+            seed: with the two above, it fixes the poem.
+
+        Returns:
+            The poem's ticket.
+
+        Raises:
+            BadInput: the first line leaves no room for a poem, or the requests cannot be followed at once.
+        """
+        context = context_length(self.model.config)
+        draft = Draft(self.tokenizer, asked, sampling, seed, self.spoken_languages, context)
+        self.tickets += 1
+        self.waiting[self.tickets] = draft
+        return self.tickets
+
+    def drop(self, ticket: int) -> None:
+        """Have a poem leave unfinished; nothing happens where it is done."""
+        self.waiting.pop(ticket, None)
+        self.drafts.pop(ticket, None)
+        self._keep_rows()
+
+    @torch.inference_mode()
+    def step(self) -> list[Progress]:
+        """Write one token of every open poem; those that it finishes leave."""
+        logits = [self._decode()] if self.rows else []
+        newcomers = self._newcomers()
+        if newcomers:
+            logits.append(self._join(newcomers))
+        if not logits:
+            return []
+        self._choose(torch.cat(logits).float())
+        progress = [
+            Progress(ticket, draft.text(), draft.poem() if draft.done else None)
+            for ticket, draft in self.drafts.items()
+        ]
+        self.drafts = {ticket: draft for ticket, draft in self.drafts.items() if not draft.done}
+        self._keep_rows()
+        return progress
+
+    def _newcomers(self) -> dict[int, Draft]:
+        """Those whose turn it is."""
+        turn = list(self.waiting)
+        if self.batch_size is not None:
+            open_yet = len(self.drafts)
+            turn = turn[: self.batch_size - open_yet] if open_yet <= REFILL * self.batch_size else []
+        return {ticket: self.waiting.pop(ticket) for ticket in turn}
+
+    def _decode(self) -> Tensor:
+        """The logits, `(rows, vocabulary)`, that follow the last token of each row."""
+        self.positions += 1
+        self.mask = pad(self.mask, (0, 1), value=1)
+        return self._forward(self.last, self.mask, self.positions, self.cache)
+
+    def _join(self, newcomers: dict[int, Draft]) -> Tensor:
+        """Read the prompts of newcomers, as rows below those that are there; the logits that follow them."""
+        prompts = [(ticket, prompt) for ticket, draft in newcomers.items() for prompt in draft.prompts]
+        width = max(len(prompt) for _, prompt in prompts)
+        ids = torch.tensor([[0] * (width - len(prompt)) + prompt for _, prompt in prompts])
+        mask = torch.tensor([[0] * (width - len(prompt)) + [1] * len(prompt) for _, prompt in prompts])
+        ids, mask = ids.to(self.model.device), mask.to(self.model.device)
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        cache = DynamicCache()
+        logits = self._forward(ids, mask, positions, cache)
+        if self.rows:
+            cache = _stacked(self.cache, cache)
+            mask = _below(self.mask, mask, dim=1)
+            positions = torch.cat([self.positions, positions[:, -1:]])
+        self.drafts |= newcomers
+        self.rows += [ticket for ticket, _ in prompts]
+        self.cache, self.mask, self.positions = cache, mask, positions[:, -1:]
+        return logits
+
+    def _forward(self, ids: Tensor, mask: Tensor, positions: Tensor, cache: DynamicCache) -> Tensor:
+        inputs = {"input_ids": ids, "attention_mask": mask, "position_ids": positions, "past_key_values": cache}
+        return self.model(**inputs, logits_to_keep=1).logits[:, -1]
+
+    def _choose(self, logits: Tensor) -> None:
+        """Give every draft its next token, drawn from the logits of its rows."""
+        drafts = list(self.drafts.values())
+        if len(self.rows) > len(drafts):
+            parts = logits.split([len(draft.weights) for draft in drafts])
+            logits = torch.cat([mix(part, draft.weights)[None] for part, draft in zip(parts, drafts, strict=True)])
+        blocked = [(row, token) for row, draft in enumerate(drafts) for token in draft.forbidden()]
+        if blocked:
+            logits[tuple(torch.tensor(blocked, device=logits.device).T)] = -torch.inf
+        tokens = sample(logits, [draft.sampling for draft in drafts], [draft.random.random() for draft in drafts])
+        for draft, token in zip(drafts, tokens, strict=True):
+            draft.add(token)
+        chosen = dict(zip(self.drafts, tokens, strict=True))
+        self.last = torch.tensor([[chosen[ticket]] for ticket in self.rows], device=logits.device)
+
+    def _keep_rows(self) -> None:
+        """Drop the rows of poems that left, and the columns that only they filled."""
+        kept = [row for row, ticket in enumerate(self.rows) if ticket in self.drafts]
+        if len(kept) == len(self.rows):
+            return
+        if not kept:
+            return self._forget()
+        self.rows = [self.rows[row] for row in kept]
+        index = torch.tensor(kept, device=self.mask.device)
+        mask = self.mask[index]
+        start = int(mask.any(dim=0).int().argmax())
+        self.last, self.positions, self.mask = self.last[index], self.positions[index], mask[:, start:]
+        for layer in self.cache.layers:
+            layer.keys, layer.values = layer.keys[index, :, start:], layer.values[index, :, start:]
+
+    def _forget(self) -> None:
+        self.rows = []
+        self.cache = self.mask = self.positions = self.last = None
 
 
 def write_poems(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    requests: Sequence[Request],
+    requests: Sequence[Request | Fusion],
     samplings: Sequence[Generation],
     seeds: Sequence[int],
     spoken_languages: dict[str, str] | None = None,
@@ -43,7 +201,7 @@ def write_poems(
     """Write one poem for each request.
 
     Args:
-        requests, samplings, seeds: one of each a poem.
+        requests, samplings, seeds: one of each a poem, as `Decoder.add` takes them.
         spoken_languages: names of languages by code, for a base model, which lacks the language tokens.
         batch_size: poems written at once.
         progress: the label of a progress bar; none is shown without one.
@@ -53,141 +211,30 @@ def write_poems(
         token or at the limits of its sampling and of the model's context, and ends at the end of a line.
 
     Raises:
-        BadInput: a first line leaves no room for a poem.
+        BadInput: a first line leaves no room for a poem, or requests cannot be followed at once.
     """
-    drafts = [
-        _Draft.of(tokenizer, request, sampling, seed, spoken_languages, context_length(model.config))
-        for request, sampling, seed in zip(requests, samplings, seeds, strict=True)
-    ]
-    with tqdm(total=len(drafts), desc=progress, unit=" poems", disable=progress is None) as bar:
-        for start in range(0, len(drafts), batch_size):
-            for _ in _write_batch(model, drafts[start : start + batch_size]):
-                bar.update()
-    return [draft.poem() for draft in drafts]
+    decoder = Decoder(model, tokenizer, spoken_languages, batch_size)
+    tickets = [decoder.add(*asked) for asked in zip(requests, samplings, seeds, strict=True)]
+    poems: dict[int, Poem] = {}
+    with tqdm(total=len(tickets), desc=progress, unit=" poems", disable=progress is None) as bar:
+        while len(decoder):
+            done = {each.ticket: each.poem for each in decoder.step() if each.poem is not None}
+            poems |= done
+            bar.update(len(done))
+    return [poems[ticket] for ticket in tickets]
 
 
-@torch.inference_mode()
-def _write_batch(model: PreTrainedModel, drafts: list["_Draft"]) -> Iterator["_Draft"]:
-    """Write drafts to their ends, yielding each as it is done; those still open go on as a smaller batch."""
-    width = max(len(draft.prompt) for draft in drafts)
-    padding = [width - len(draft.prompt) for draft in drafts]
-    ids = torch.tensor([[0] * pad + draft.prompt for pad, draft in zip(padding, drafts, strict=True)])
-    mask = torch.tensor([[0] * pad + [1] * (width - pad) for pad in padding])
-    ids, mask = ids.to(model.device), mask.to(model.device)
-    positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
-    cache = DynamicCache(config=model.config)
-    while drafts:
-        logits = model(
-            input_ids=ids, attention_mask=mask, position_ids=positions, past_key_values=cache, logits_to_keep=1
-        ).logits[:, -1]
-        tokens = [draft.choose(row) for draft, row in zip(drafts, logits.float(), strict=True)]
-        for draft, token in zip(drafts, tokens, strict=True):
-            draft.add(token)
-        open_rows = [row for row, draft in enumerate(drafts) if not draft.done]
-        yield from (draft for draft in drafts if draft.done)
-        ids, positions = torch.tensor(tokens, device=ids.device)[:, None], positions[:, -1:] + 1
-        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
-        if len(open_rows) < len(drafts):
-            kept = torch.tensor(open_rows, dtype=torch.long, device=ids.device)
-            drafts = [drafts[row] for row in open_rows]
-            ids, positions, mask = ids[kept], positions[kept], mask[kept]
-            cache.batch_select_indices(kept)
+def _stacked(above: DynamicCache, below: DynamicCache) -> DynamicCache:
+    """The rows of one cache under those of the other, their last columns in line."""
+    for upper, lower in zip(above.layers, below.layers, strict=True):
+        upper.keys = _below(upper.keys, lower.keys, dim=2)
+        upper.values = _below(upper.values, lower.values, dim=2)
+    return above
 
 
-def sample(logits: Tensor, sampling: Generation, draw: float) -> int:
-    """Draw a token from the nucleus of mass `top_p` (Holtzman et al., 2020) of the likeliest `top_k`.
-
-    Args:
-        logits: `(vocabulary,)`.
-        draw: a uniform number in [0, 1), at which the cumulative distribution is inverted; temperature 0 ignores it.
-    """
-    scores, tokens = logits.topk(min(sampling.top_k or len(logits), len(logits)))
-    if sampling.temperature == 0:
-        return int(tokens[0])
-    likely = (scores / sampling.temperature).softmax(dim=0)
-    last = min(int(torch.searchsorted(likely.cumsum(dim=0), sampling.top_p)), len(likely) - 1)
-    # In the order of token ids, since two near-equal scores may change places with the size of a batch.
-    nucleus, order = tokens[: last + 1].sort()
-    reach = likely[: last + 1][order].cumsum(dim=0)
-    return int(nucleus[min(int(torch.searchsorted(reach, draw * float(reach[-1]), right=True)), last)])
-
-
-@dataclass
-class _Draft:
-    """A poem being written: its tokens, the line it is in, and what would loop."""
-
-    tokenizer: PreTrainedTokenizerBase
-    sampling: Generation
-    random: random.Random
-    prompt: list[int]
-    opening: list[int]  # the part of the prompt that is the first line
-    first_line: str
-    room: int  # tokens that may be written
-    written: list[int] = field(default_factory=list)
-    line: list[int] = field(default_factory=list)  # tokens of the line being written
-    begun: str = ""  # text of that line which stood in the prompt
-    words: int = 0  # in complete lines
-    loops: Loops | None = None  # what blocks them, where the sampling asks for it
-    done: bool = False
-    ended: bool = False
-
-    @classmethod
-    def of(
-        cls,
-        tokenizer: PreTrainedTokenizerBase,
-        request: Request,
-        sampling: Generation,
-        seed: int,
-        spoken_languages: dict[str, str] | None,
-        context: int,
-    ) -> "_Draft":
-        first_line = request.first_line.strip()
-        opening = encode_text(tokenizer, first_line)
-        prompt = encode_header(tokenizer, request, spoken_languages and spoken_languages[request.language]) + opening
-        room = min(TOKENS_PER_WORD * sampling.max_words, context - len(prompt))
-        if room <= 0 or len(first_line.split()) >= sampling.max_words:
-            problem = f"its {len(first_line.split())} words leave no room for a poem"
-            remedy = f"Shorten it, or raise max_words ({sampling.max_words}); the model reads {context} tokens at most"
-            raise BadInput(f"first line {first_line[:40]!r}", problem, remedy)
-        draft = cls(tokenizer, sampling, random.Random(seed), prompt, opening, first_line, room)
-        *complete, draft.begun = first_line.split("\n")
-        draft.words = sum(len(line.split()) for line in complete)
-        if sampling.block_loops:
-            draft.loops = Loops(tokenizer)
-            for line in complete:
-                draft.loops.add(encode_text(tokenizer, line + "\n"), [line])
-            draft.loops.add(encode_text(tokenizer, draft.begun), [])
-        return draft
-
-    def choose(self, logits: Tensor) -> int:
-        """The next token, given the logits over the vocabulary."""
-        if self.loops is not None:
-            logits[list(self.loops.forbidden())] = -torch.inf
-        return sample(logits, self.sampling, self.random.random())
-
-    def add(self, token: int) -> None:
-        """Take in a token, closing the line, or the poem, that it ends."""
-        if token == self.tokenizer.eos_token_id:
-            self.done = self.ended = True
-            return
-        self.written.append(token)
-        self.line.append(token)
-        text = self.begun + self.tokenizer.decode(self.line)
-        *complete, rest = text.split("\n")
-        if self.loops is not None:
-            self.loops.add([token], complete)
-        if complete:
-            self.words += sum(len(line.split()) for line in complete)
-            self.begun, self.line = rest, []
-        words = self.words + len(rest.split())
-        self.done = len(self.written) >= self.room or words > self.sampling.max_words
-
-    def poem(self) -> Poem:
-        """The poem as it stands; without the line, or in one endless line the word, in which a limit cut it off."""
-        start = len(self.tokenizer.decode(self.opening))
-        # Decoded together, since some tokenizers drop the space before the first token they are given.
-        text = self.tokenizer.decode(self.opening + self.written, skip_special_tokens=True)[start:]
-        if not self.ended:
-            whole = text.rpartition("\n")[0]
-            text = whole if whole.strip() else text.rpartition(" ")[0]
-        return Poem((self.first_line + text).strip(), self.ended)
+def _below(above: Tensor, below: Tensor, dim: int) -> Tensor:
+    """Rows under rows; the shorter of the two gets zeros at the front of a dimension, on which all masks are 0."""
+    width = max(above.shape[dim], below.shape[dim])
+    fill = (0, 0) * (above.dim() - 1 - dim)
+    parts = [pad(part, (*fill, width - part.shape[dim], 0)) for part in (above, below)]
+    return torch.cat(parts)

@@ -203,6 +203,7 @@ class Generation(Section):
     top_p: float = pydantic.Field(gt=0, le=1)
     top_k: pydantic.NonNegativeInt  # 0 for no limit
     max_words: int = pydantic.Field(ge=1, le=2000)
+    stanzas: pydantic.PositiveInt | None = None
     block_loops: bool
 
 

@@ -29,6 +29,11 @@ class Request:
     first_line: str = ""
 
 
+def poem_request(poem: dict[str, str | None]) -> Request:
+    """What a row of the table of poems says of a poem."""
+    return Request(poem["language"], style=poem["style"], author=poem["author"], title=poem["title"])
+
+
 def language_token(language: str) -> str:
     """The control token of an ISO 639-1 code: `<|es|>` for `es`."""
     return f"<|{language}|>"

@@ -16,7 +16,7 @@ from pipeline.likelihood import context_length, encode_header
 from pipeline.packing import Example, cut_at_lines, pack
 from pipeline.params import Tokenize, load_params
 from pipeline.poems import POEM_SCHEMA, read_table, write_report, write_table
-from pipeline.prompt import Request, drop_fields, language_token
+from pipeline.prompt import drop_fields, language_token, poem_request
 from pipeline.stage import BadInput, stage, whole_folder
 
 POEMS = Path("data/tagged/poems.parquet")
@@ -64,11 +64,6 @@ def add_language_tokens(tokenizer: PreTrainedTokenizerBase, languages: list[str]
     tokenizer.add_tokens(tokens, special_tokens=True)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-
-
-def poem_request(poem: dict[str, str | None]) -> Request:
-    """What a row of the table says of a poem."""
-    return Request(poem["language"], style=poem["style"], author=poem["author"], title=poem["title"])
 
 
 def examples_of(

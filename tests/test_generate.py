@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from transformers import LlamaConfig
 
 from pipeline.base import load_base
-from pipeline.generate import Poem, sample, write_poems
+from pipeline.generate import Poem, write_poems
 from pipeline.likelihood import encode_header
 from pipeline.params import Generation
 from pipeline.prompt import Request
@@ -140,20 +140,3 @@ def test_a_first_line_without_room_for_a_poem_is_refused(tiny_bases):
     model, tokenizer = load_base(tiny_bases["llama"], dtype=torch.float32)
     with pytest.raises(BadInput, match="30 words leave no room"):
         write_poems(model, tokenizer, [Request("en", first_line="rain " * 30)], [SAMPLING], [0])
-
-
-def test_sampling_keeps_to_the_likeliest_tokens_and_to_the_nucleus():
-    logits = torch.tensor([0.1, 0.5, 0.15, 0.25]).log()
-    draws = [number / 100 for number in range(100)]
-    whole = Generation(temperature=1, top_p=1, top_k=0, max_words=1, block_loops=False)
-
-    def counts(**changes: object) -> list[int]:
-        chosen = [sample(logits, whole.model_copy(update=changes), draw) for draw in draws]
-        return [chosen.count(token) for token in range(4)]
-
-    assert counts() == pytest.approx([10, 50, 15, 25], abs=1)
-    assert counts(top_k=2) == pytest.approx([0, 67, 0, 33], abs=1)
-    assert counts(top_p=0.7) == pytest.approx([0, 67, 0, 33], abs=1)
-    assert counts(top_p=0.4) == [0, 100, 0, 0]
-    assert counts(temperature=0) == [0, 100, 0, 0]
-    assert counts(temperature=0.5) == pytest.approx([3, 72, 7, 18], abs=1)
