@@ -7,6 +7,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
+from pipeline.likelihood import check_head
 from pipeline.params import Finetune
 from pipeline.prompt import language_token
 
@@ -33,7 +34,12 @@ class LanguageRows(nn.Module):
 
 
 def prepare_model(
-    base: Path, tokenizer: PreTrainedTokenizerBase, languages: dict[str, str], params: Finetune, dtype: torch.dtype
+    base: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    languages: dict[str, str],
+    params: Finetune,
+    dtype: torch.dtype,
+    device: torch.device | str = "cpu",
 ) -> PreTrainedModel:
     """Load the base, give it rows for the language tokens, and make trainable what the method trains.
 
@@ -54,11 +60,12 @@ def prepare_model(
             spelling = tokenizer.encode(f" {name}", add_special_tokens=False)
             for embedding in {model.get_input_embeddings(), model.get_output_embeddings()}:
                 embedding.weight[row] = embedding.weight[spelling].float().mean(dim=0).to(embedding.weight.dtype)
+    check_head(model)
     if params.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
         model.enable_input_require_grads()
     if not frozen:
-        return model
+        return model.to(device)
     lora = LoraConfig(
         r=params.lora_rank,
         lora_alpha=params.lora_alpha,
@@ -69,7 +76,7 @@ def prepare_model(
     embedding = model.get_input_embeddings()
     adapted = get_peft_model(model, lora)
     adapted.language_rows = LanguageRows(embedding, rows)
-    return adapted
+    return adapted.to(device)
 
 
 def merge(model: PreTrainedModel) -> PreTrainedModel:

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate.utils import gather_object
 from torch import Tensor
 
 from pipeline.params import Params
+from pipeline.processes import this_process
 from pipeline.stage import whole_file
 
 
@@ -28,6 +30,8 @@ class Progress:
 class Checkpoint:
     """Where a run stands on disk: the latest state to resume from, and the best weights so far.
 
+    Of several processes each calls every method and the first one writes; all of them must see the folder.
+
     Args:
         folder: of this run alone.
         trained: the parameters that train, by name.
@@ -39,8 +43,7 @@ class Checkpoint:
 
     def save_best(self) -> None:
         """Keep the weights as they are now."""
-        with whole_file(self.best) as partial:
-            torch.save(self.trained, partial)
+        _write(self.trained, self.best)
 
     def load_best(self) -> None:
         """Put the kept weights back."""
@@ -51,11 +54,10 @@ class Checkpoint:
         state = {
             "trained": self.trained,
             "optimizer": self.optimizer.state_dict(),
-            "random": torch.get_rng_state(),
+            "random": gather_object([_random_state()]),  # each process drops out by numbers of its own
             "progress": vars(progress),
         }
-        with whole_file(self.last) as partial:
-            torch.save(state, partial)
+        _write(state, self.last)
 
     def resume(self) -> Progress:
         """Restore the latest state, or start anew where there is none."""
@@ -64,7 +66,10 @@ class Checkpoint:
         state = torch.load(self.last, map_location="cpu")
         self._put_back(state["trained"])
         self.optimizer.load_state_dict(state["optimizer"])
-        torch.set_rng_state(state["random"])
+        random = state["random"][this_process().process_index]
+        torch.set_rng_state(random["cpu"])
+        if random["cuda"] is not None:
+            torch.cuda.set_rng_state(random["cuda"])
         return Progress(**state["progress"])
 
     @torch.no_grad()
@@ -73,9 +78,20 @@ class Checkpoint:
             self.trained[name].copy_(values)
 
 
+def _write(state: dict[str, Any], path: Path) -> None:
+    if this_process().is_main_process:
+        with whole_file(path) as partial:
+            torch.save(state, partial)
+
+
+def _random_state() -> dict[str, Tensor | None]:
+    return {"cpu": torch.get_rng_state(), "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None}
+
+
 def run_key(params: Params, tokens: Path) -> str:
-    """What a checkpoint belongs to: these params on these rows and validation poems, and no others."""
+    """What a checkpoint belongs to: these params on these rows and validation poems, by as many processes."""
     digest = hashlib.sha256(params.model_dump_json(include={"languages", "base", "finetune"}).encode())
+    digest.update(bytes(this_process().num_processes))
     for file in [*sorted((tokens / "train").glob("*.arrow")), tokens / "validation.parquet"]:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:16]

@@ -1,15 +1,16 @@
 """The stage *finetune*: train the base model on the packed rows.
 
 One loop, read from top to bottom. Which rows a step sees is a function of the seed and the step alone, so a killed run
-resumes where its last checkpoint stood and follows the same curve.
+resumes where its last checkpoint stood and follows the same curve. `accelerate launch -m pipeline.finetune` runs the
+same loop in many processes.
 """
 
 import math
-import resource
 import shutil
-import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,16 @@ from tqdm import tqdm
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from pipeline.adapt import merge, prepare_model
-from pipeline.base import best_device, best_dtype, notices_of, resolve_base
+from pipeline.base import best_dtype, notices_of, resolve_base
 from pipeline.checkpoint import Checkpoint, Progress, run_key
+from pipeline.generate import write_poems
+from pipeline.hardware import SpeedMeter, in_smaller_batches, peak_memory_gb
 from pipeline.likelihood import bits_per_byte, hidden_states, poem_log_likelihoods, summed_loss
 from pipeline.model_card import model_card
 from pipeline.params import Finetune, Params, load_params
 from pipeline.poems import read_report, read_table, write_report
+from pipeline.processes import add_up, share, this_process, total
+from pipeline.prompt import Request
 from pipeline.stage import BadInput, stage, whole_file, whole_folder
 from pipeline.tokenize import REPORT as TOKENIZE_REPORT
 from pipeline.tokenize import TOKENS, poem_request
@@ -37,6 +42,7 @@ POET = Path("models/poet")
 CHECKPOINTS = Path(".checkpoints")
 REPORT = Path("metrics/finetune.json")
 LOSS_CURVE = Path("plots/loss.csv")
+SAMPLE_WORDS = 24  # of the poems written while it trains
 
 
 def rows_of_step(step: int, rows: int, rows_a_step: int, seed: int) -> np.ndarray:
@@ -76,36 +82,65 @@ def validate(
     model.eval()
     figures = {}
     for language, group in poems.groupby("language"):
-        texts = group["text"].tolist()
-        requests = [poem_request(poem) for poem in group.to_dict("records")]
-        figures[str(language)] = bits_per_byte(
-            poem_log_likelihoods(model, tokenizer, requests, texts, batch_size), texts
-        )
+        texts, mine = group["text"].tolist(), share(group)
+        requests = [poem_request(poem) for poem in mine.to_dict("records")]
+        score = partial(poem_log_likelihoods, model, tokenizer, requests, mine["text"].tolist())
+        log_likelihoods, _ = in_smaller_batches(score, batch_size)
+        figures[str(language)] = bits_per_byte([total(sum(log_likelihoods))], texts)
     model.train()
     return figures
 
 
-def train_step(
-    model: PreTrainedModel, batches: list[dict[str, torch.Tensor]], device: str, dtype: torch.dtype
-) -> float:
-    """Accumulate the gradients of one step, and give its loss in nats a token.
+def sample_poems(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, params: Params) -> str:
+    """The beginnings of a poem for each prompt of `evaluate.prompts`, to read while the model learns."""
+    model.eval()
+    requests = [
+        Request(language, first_line=line) for language, lines in params.evaluate.prompts.items() for line in lines
+    ]
+    samplings = [params.generation.model_copy(update={"max_words": SAMPLE_WORDS})] * len(requests)
+    poems = write_poems(model, tokenizer, requests, samplings, [params.evaluate.seed] * len(requests))
+    model.train()
+    return "\n\n---\n\n".join(poem.text for poem in poems) + "\n"
 
-    The loss is the mean over the tokens of all batches together, so a step is the same however it is cut into batches.
+
+def train_step(
+    model: PreTrainedModel, rows: dict[str, torch.Tensor], batch_size: int, dtype: torch.dtype
+) -> tuple[float, int]:
+    """Leave the gradients of one step in the parameters, added up over all processes.
+
+    The loss is the mean over the tokens of all rows together, so a step is the same however its rows are cut into
+    batches and dealt to processes.
+
+    Args:
+        rows: those of this process, `(rows, length)` in each column.
+        batch_size: how many of them go through the model at once; fewer where the memory does not suffice.
+
+    Returns:
+        The loss in nats a token, and the batch size that the memory sufficed for.
     """
-    counted = sum(int((batch["labels"][:, 1:] != -100).sum()) for batch in batches)
-    step_loss = 0.0
-    for batch in batches:
-        batch = {name: column.long().to(device) for name, column in batch.items()}
-        with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=dtype == torch.bfloat16):
-            hidden = hidden_states(model, batch["input_ids"], batch["position_ids"])
-            loss = summed_loss(model, hidden, batch["labels"]) / counted
-        loss.backward()
-        step_loss += loss.item()
-    return step_loss
+    counted = total((rows["labels"][:, 1:] != -100).sum().item())
+
+    def accumulate(batch_size: int) -> torch.Tensor:
+        model.zero_grad()
+        step_loss = torch.zeros((), device=model.device)
+        for columns in zip(*(column.split(batch_size) for column in rows.values()), strict=True):
+            batch = {name: column.to(model.device).long() for name, column in zip(rows, columns, strict=True)}
+            with torch.autocast(model.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+                hidden = hidden_states(model, batch["input_ids"], batch["position_ids"])
+                loss = summed_loss(model, hidden, batch["labels"]) / counted
+            loss.backward()
+            step_loss += loss.detach()
+        return step_loss
+
+    loss, batch_size = in_smaller_batches(accumulate, batch_size)
+    add_up(parameter.grad for parameter in model.parameters() if parameter.grad is not None)
+    return total(loss.item()), batch_size
 
 
 def train(params: Params, tokens: Path, checkpoints: Path) -> tuple[PreTrainedModel, Progress, dict[str, Any]]:
     """Train to the end of the schedule, resuming where a checkpoint stands.
+
+    Of several processes each trains on its share of every step's rows; the first one logs and writes.
 
     Args:
         tokens: the folder `tokenize` wrote.
@@ -115,55 +150,59 @@ def train(params: Params, tokens: Path, checkpoints: Path) -> tuple[PreTrainedMo
         The merged model with the best weights, the progress with its curve, and the figures of the run.
 
     Raises:
-        BadInput: the loss is no longer a number.
+        BadInput: the loss is no longer a number, the memory does not suffice for one row, or the method is not for
+            this base or this machine.
     """
     knobs = params.finetune
-    set_seed(knobs.seed)
-    device = best_device()
+    process = this_process()
+    device, leads = torch.device(process.device), process.is_main_process
     dtype = {"auto": best_dtype(device), "bfloat16": torch.bfloat16, "float32": torch.float32}[knobs.precision]
     rows = Dataset.load_from_disk(str(tokens / "train")).with_format("torch")
     block_size = len(rows[0]["input_ids"])
     tokenizer = AutoTokenizer.from_pretrained(tokens / "tokenizer")
     validation = read_table(tokens / "validation.parquet")
 
-    model = prepare_model(resolve_base(params.base), tokenizer, params.languages, knobs, dtype).to(device)
+    set_seed(knobs.seed)
+    base = resolve_base(params.base)
+    model = prepare_model(base, tokenizer, params.languages, knobs, dtype, device)
+    torch.manual_seed(knobs.seed + process.process_index)  # the weights start alike, what is dropped out differs
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizer = torch.optim.AdamW(trained.values(), lr=knobs.learning_rate, weight_decay=knobs.weight_decay, fused=True)
     checkpoint = Checkpoint(checkpoints, trained, optimizer)
     progress = checkpoint.resume()
 
-    rows_a_step = knobs.batch_size * knobs.gradient_accumulation
+    batch_size = knobs.batch_size
+    rows_a_step = batch_size * knobs.gradient_accumulation * process.num_processes
     steps = steps_of(len(rows), rows_a_step, block_size, knobs)
     factor = learning_rate_factor(knobs, steps)
-    with mlflow_run(progress.run_id) as run:
-        progress.run_id = run.info.run_id
-        if progress.step == 0:
+    meter = SpeedMeter(model, rows[:64]["position_ids"], device, dtype)
+    with mlflow_run(progress.run_id) if leads else nullcontext() as run:
+        if leads:
+            progress.run_id = run.info.run_id
+        if leads and progress.step == 0:
             mlflow.log_params({"base": params.base, **knobs.model_dump(), "block_size": block_size, "steps": steps})
-        started, tokens_before, spent = time.perf_counter(), progress.tokens, 0.0
+        started = time.perf_counter()
         model.train()
-        bar = tqdm(range(progress.step, steps), desc="finetune", initial=progress.step, total=steps, unit="step")
-        for step in bar:
-            chosen = rows_of_step(step, len(rows), rows_a_step, knobs.seed)
-            batches = [rows[part.tolist()] for part in np.array_split(chosen, knobs.gradient_accumulation)]
-            for group in optimizer.param_groups:
-                group["lr"] = knobs.learning_rate * factor(step)
+        bar = tqdm(desc="finetune", initial=progress.step, total=steps, unit="step", disable=not leads)
+        while progress.step < steps and not exhausted(progress, knobs.patience):
             step_started = time.perf_counter()
-            loss = train_step(model, batches, device, dtype)
+            for group in optimizer.param_groups:
+                group["lr"] = knobs.learning_rate * factor(progress.step)
+            chosen = share(rows_of_step(progress.step, len(rows), rows_a_step, knobs.seed))
+            loss, batch_size = train_step(model, rows[chosen.tolist()], batch_size, dtype)
             norm = torch.nn.utils.clip_grad_norm_(trained.values(), knobs.max_gradient_norm).item()
             if not math.isfinite(loss + norm):
-                raise diverged(loss, norm, step, checkpoint)
+                raise diverged(loss, norm, progress.step, checkpoint)
             optimizer.step()
-            optimizer.zero_grad()
-            spent += time.perf_counter() - step_started
-            progress.step, progress.tokens = step + 1, progress.tokens + rows_a_step * block_size
-            speed = (progress.tokens - tokens_before) / spent
-            bar.set_postfix(loss=f"{loss:.3f}", tokens_per_second=f"{speed:.0f}")
-            mlflow.log_metrics({"train_loss": loss, "tokens_per_second": speed}, step=progress.step)
-            if progress.step % knobs.evaluate_every == 0 or progress.step == steps:
-                figures = validate(model, tokenizer, validation, knobs.batch_size)
-                mlflow.log_metrics(
-                    {f"validation_bits_per_byte_{name}": figure for name, figure in figures.items()}, step=progress.step
-                )
+            progress.step, progress.tokens = progress.step + 1, progress.tokens + rows_a_step * block_size
+            last = progress.step == steps
+            meter.add(rows_a_step * block_size, time.perf_counter() - step_started)
+            bar.update()
+            bar.set_postfix(loss=f"{loss:.3f}", tokens_per_second=f"{meter.tokens_per_second:.0f}")
+            if leads:
+                mlflow.log_metrics({"train_loss": loss, **meter.figures()}, step=progress.step)
+            if progress.step % knobs.evaluate_every == 0 or last:
+                figures = validate(model, tokenizer, validation, batch_size)
                 progress.curve += [
                     {"step": progress.step, "language": name, "bits_per_byte": figure, "train_loss": loss}
                     for name, figure in figures.items()
@@ -172,22 +211,35 @@ def train(params: Params, tokens: Path, checkpoints: Path) -> tuple[PreTrainedMo
                 if mean < progress.best:
                     progress.best, progress.best_step = mean, progress.step
                     checkpoint.save_best()
-            if progress.step % knobs.checkpoint_every == 0 or progress.step == steps:
+                if leads:
+                    named = {f"validation_bits_per_byte_{name}": figure for name, figure in figures.items()}
+                    mlflow.log_metrics(named, step=progress.step)
+                    poems = sample_poems(model, tokenizer, params)
+                    mlflow.log_text(poems, f"samples/step-{progress.step:06}.md")
+            if progress.step % knobs.checkpoint_every == 0 or last or exhausted(progress, knobs.patience):
                 checkpoint.save(progress)
+        bar.close()
         checkpoint.load_best()
-        mlflow.log_metrics({"peak_memory_gb": peak_memory_gb(), "stage_seconds": time.perf_counter() - started})
+        if leads:
+            mlflow.log_metrics({"peak_memory_gb": peak_memory_gb(), "stage_seconds": time.perf_counter() - started})
     report = {
-        "steps": steps,
+        "steps": progress.step,
         "best_step": progress.best_step,
         "tokens": progress.tokens,
         "validation_bits_per_byte": {
             row["language"]: row["bits_per_byte"] for row in progress.curve if row["step"] == progress.best_step
         },
         "trainable_parameters": sum(parameter.numel() for parameter in trained.values()),
-        "device": device,
+        "device": device.type,
         "precision": str(dtype).removeprefix("torch."),
     }
     return merge(model), progress, report
+
+
+def exhausted(progress: Progress, patience: int | None) -> bool:
+    """Whether as many validations as `patience` have gone by since the best one."""
+    since = {row["step"] for row in progress.curve if row["step"] > progress.best_step}
+    return patience is not None and len(since) >= patience
 
 
 def diverged(loss: float, norm: float, step: int, checkpoint: Checkpoint) -> BadInput:
@@ -198,19 +250,13 @@ def diverged(loss: float, norm: float, step: int, checkpoint: Checkpoint) -> Bad
     return BadInput("params.yaml: finetune.learning_rate", problem, remedy)
 
 
-def peak_memory_gb() -> float:
-    """The most memory the process has held, in 10^9 bytes: on the GPU where there is one, else resident."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 1e9
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e9 if sys.platform == "darwin" else peak * 1024 / 1e9  # kibibytes but on macOS
-
-
 @stage
 def main() -> None:
     params = load_params()
     checkpoints = CHECKPOINTS / run_key(params, TOKENS)
     model, progress, report = train(params, TOKENS, checkpoints)
+    if not this_process().is_main_process:
+        return
     tokenizer = AutoTokenizer.from_pretrained(TOKENS / "tokenizer")
     model.generation_config = GenerationConfig(
         do_sample=params.generation.temperature > 0,
@@ -219,15 +265,15 @@ def main() -> None:
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    with whole_folder(POET) as partial:
-        model.save_pretrained(partial)
-        tokenizer.save_pretrained(partial)
+    with whole_folder(POET) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
         for notice in notices_of(resolve_base(params.base)):
-            shutil.copy(notice, partial)
+            shutil.copy(notice, folder)
         poems = read_report(TOKENIZE_REPORT)["poems"]
-        (partial / "README.md").write_text(model_card(params, poems, report), encoding="utf-8")
-    with whole_file(LOSS_CURVE) as partial:
-        pd.DataFrame(progress.curve).to_csv(partial, index=False)
+        (folder / "README.md").write_text(model_card(params, poems, report), encoding="utf-8")
+    with whole_file(LOSS_CURVE) as path:
+        pd.DataFrame(progress.curve).to_csv(path, index=False)
     write_report(report, REPORT)
     write_report({"run_id": progress.run_id}, RUN_FILE)
     shutil.rmtree(checkpoints)

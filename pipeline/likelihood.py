@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from pipeline.prompt import Request, header, language_token
+from pipeline.stage import BadInput
 
 CHUNK = 256  # positions whose logits exist at a time
 
@@ -70,6 +71,22 @@ def output_head(model: PreTrainedModel) -> torch.nn.Linear:
     return model.get_output_embeddings()
 
 
+def check_head(model: PreTrainedModel) -> None:
+    """See that the logits computed here, from head and softcap alone, are the model's own.
+
+    Raises:
+        BadInput: they are not; the head has a bias, or the model scales its logits.
+    """
+    ids = torch.tensor([[0, 1, 2]], device=model.device)
+    with torch.inference_mode():
+        own = model(input_ids=ids, use_cache=False).logits.float().log_softmax(dim=-1)
+        states = hidden_states(model, ids)[0]
+        ours = _log_probabilities(states, output_head(model).weight, softcap_of(model))
+    if (own[0] - ours).abs().mean() > 0.02:  # rounding in bfloat16 differs by less
+        problem = f"the output head of a {type(model).__name__} is more than a matrix (a bias, a scale)"
+        raise BadInput("params.yaml: base", problem, "Choose a base of another family, such as GPT-2, Llama or Gemma")
+
+
 def softcap_of(model: PreTrainedModel) -> float | None:
     """The bound that some Gemma models put on their logits."""
     return getattr(model.config, "final_logit_softcapping", None)
@@ -87,6 +104,8 @@ class _HeadLoss(torch.autograd.Function):
 
     The gradient of the loss in a logit is its probability, less one for the target, so the forward pass can finish
     the backward pass's work and drop the logits (the fused linear cross-entropy of Hsu et al., "Liger Kernel", 2024).
+    Logits and probabilities stay in the precision they were computed in and in memory that each chunk uses anew, since
+    with a large vocabulary it is their traffic, not the arithmetic, that takes the time.
     """
 
     @staticmethod
@@ -96,18 +115,25 @@ class _HeadLoss(torch.autograd.Function):
         head = weight.to(computed)
         grad_states = torch.empty_like(states)
         grad_weight = torch.zeros_like(weight, dtype=torch.float32) if weight.requires_grad else None
+        # The gradient of the weight is added up once a chunk, so larger chunks cost less where there is one.
+        chunk = CHUNK if device == "cpu" and grad_weight is None else 4 * CHUNK
+        buffers = torch.empty(2, min(chunk, len(states)), len(head), dtype=computed, device=states.device)
         total = torch.zeros((), device=states.device)
         with torch.autocast(device, enabled=False):
-            for start in range(0, len(states), CHUNK):
-                part, goal = states[start : start + CHUNK].to(computed), targets[start : start + CHUNK, None]
-                grad = _log_probabilities(part, head, softcap)
-                total -= grad.gather(1, goal).sum()
-                grad = grad.exp_().scatter_add_(1, goal, -torch.ones_like(goal, dtype=grad.dtype))
+            for start in range(0, len(states), chunk):
+                part, goal = states[start : start + chunk].to(computed), targets[start : start + chunk, None]
+                logits, grad = buffers[:, : len(part)]
+                torch.mm(part, head.T, out=logits)
                 if softcap:
-                    capped = part @ head.T
-                    grad *= 1 - torch.tanh(capped.float() / softcap).square()
-                grad = grad.to(computed)
-                grad_states[start : start + CHUNK] = grad @ head
+                    logits.div_(softcap).tanh_().mul_(softcap)
+                torch.softmax(logits, dim=-1, out=grad)
+                # log Σ exp(logits), by the likeliest token, whose probability cannot be too small for a number.
+                log_sum = logits.amax(dim=-1).float() - grad.amax(dim=-1).float().log()
+                total += (log_sum - logits.gather(1, goal)[:, 0].float()).sum()
+                grad.scatter_add_(1, goal, -torch.ones_like(goal, dtype=computed))
+                if softcap:
+                    grad *= 1 - (logits / softcap).square()
+                grad_states[start : start + chunk] = grad @ head
                 if grad_weight is not None:
                     grad_weight += grad.T @ part
         ctx.save_for_backward(grad_states, grad_weight)
