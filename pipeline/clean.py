@@ -3,7 +3,8 @@
 import hashlib
 import json
 import re
-from collections import Counter, defaultdict
+import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,15 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
+from pipeline import cleaning_rules, duplicates
 from pipeline.broken import BROKEN, build_lexicon, repair_broken
 from pipeline.cleaning_rules import clean_field, clean_text, rules_for, words_of
-from pipeline.duplicates import find_duplicates
+from pipeline.duplicates import find_duplicates, sketch_texts
 from pipeline.engine import map_batches
 from pipeline.long_poems import cut_poem
 from pipeline.params import Clean, load_params
 from pipeline.poems import POEM_SCHEMA, RAW_FIELDS, REJECT_SCHEMA, part_id, write_report, write_table
+from pipeline.reuse import STORES, code_version, map_new
 from pipeline.stage import BadInput, stage, whole_folder
 
 RAW = Path("data/raw")
@@ -28,7 +31,7 @@ _EXAMPLE_LENGTH = 80
 _YEAR = re.compile(r"(?<!\d)(?:1\d|20)\d\d(?!\d)")
 
 Poem = dict[str, Any]
-Changes = dict[str, tuple[str, str] | None]  # by rule, the place before and after
+Changes = dict[str, tuple[str, str]]  # by rule, the place before and after
 
 
 def read_raw(folder: Path = RAW) -> list[Poem]:
@@ -73,9 +76,8 @@ def measures(text: str) -> dict[str, int]:
 
 
 def clean_poems(records: Sequence[Poem]) -> list[tuple[Poem, Changes]]:
-    """Raw records as rows of the table, each with what the rules changed: by rule an example, while few."""
+    """Raw records as rows of the table, each with what the rules changed."""
     cleaned = []
-    shown: Counter[str] = Counter()
     for record in records:
         fields = {name: clean_field(record[name]) for name in ("title", "author", "collection", "style")}
         text, changes = clean_text(record["text"] or "", fields["title"], fields["author"])
@@ -88,12 +90,13 @@ def clean_poems(records: Sequence[Poem]) -> list[tuple[Poem, Changes]]:
             "text": text,
             **measures(text),
         }
-        shown.update(changes.keys())
-        differences = {
-            rule: _first_difference(*change) if shown[rule] <= EXAMPLES else None for rule, change in changes.items()
-        }
-        cleaned.append((poem, differences))
+        cleaned.append((poem, {rule: _first_difference(*change) for rule, change in changes.items()}))
     return cleaned
+
+
+def clean_texts(poems: Sequence[tuple[str, str | None, str | None]]) -> list[str]:
+    """Texts with their titles and authors, cleaned again after letters came back."""
+    return [clean_text(*poem)[0] for poem in poems]
 
 
 def _first_difference(before: str, after: str) -> tuple[str, str]:
@@ -104,20 +107,23 @@ def _first_difference(before: str, after: str) -> tuple[str, str]:
     return before[start : start + _EXAMPLE_LENGTH], after[start : start + _EXAMPLE_LENGTH]
 
 
-def repair_poems(poems: Sequence[Poem]) -> int:
+def repair_poems(poems: Sequence[Poem], address: str | None = None, workers: int | None = None) -> int:
     """Bring back lost letters in place, by the words of the other poems in the language; how many poems changed."""
-    broken = defaultdict(list)
-    for poem in poems:
-        if BROKEN in poem["text"] or BROKEN in (poem["title"] or ""):
-            broken[poem["declared_language"]].append(poem)
+    broken = [poem for poem in poems if BROKEN in poem["text"] or BROKEN in (poem["title"] or "")]
+    lexicons = {
+        language: build_lexicon(poem["text"] for poem in poems if poem["declared_language"] == language)
+        for language in sorted({poem["declared_language"] for poem in broken}, key=str)
+    }
+    restored = [
+        (repair_broken(poem["text"], lexicons[poem["declared_language"]]), poem["title"], poem["author"])
+        for poem in broken
+    ]
+    texts = map_batches(clean_texts, restored, address=address, workers=workers)
     changed = 0
-    for language, damaged in broken.items():
-        lexicon = build_lexicon(poem["text"] for poem in poems if poem["declared_language"] == language)
-        for poem in damaged:
-            text, _ = clean_text(repair_broken(poem["text"], lexicon), poem["title"], poem["author"])
-            title = repair_broken(poem["title"], lexicon) if poem["title"] else None
-            changed += text != poem["text"]
-            poem.update(text=text, title=None if title and BROKEN in title else title, **measures(text))
+    for poem, text in zip(broken, texts, strict=True):
+        title = repair_broken(poem["title"], lexicons[poem["declared_language"]]) if poem["title"] else None
+        changed += text != poem["text"]
+        poem.update(text=text, title=None if title and BROKEN in title else title, **measures(text))
     return changed
 
 
@@ -149,7 +155,11 @@ def fault(poem: Poem, params: Clean) -> tuple[str, str] | None:
 
 
 def clean_corpus(
-    records: Sequence[Poem], params: Clean, address: str | None = None, workers: int | None = None
+    records: Sequence[Poem],
+    params: Clean,
+    address: str | None = None,
+    workers: int | None = None,
+    stores: Path | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Clean raw records.
 
@@ -158,14 +168,17 @@ def clean_corpus(
         params: the section `clean`.
         address: a Dask scheduler; None for this machine.
         workers: processes on this machine; the result is the same for any number.
+        stores: folder of what earlier runs computed, which changes the time it takes and nothing else.
 
     Returns:
         The poems kept in the order of their ids, the rejects, and the report. Every record, or each of its parts, is
         in one of the tables.
     """
-    cleaned = map_batches(clean_poems, records, address=address, workers=workers)
+    where = {"address": address, "workers": workers}
+    code = code_version(sys.modules[__name__], cleaning_rules, "ftfy")
+    cleaned = map_new(clean_poems, records, code=code, store=stores and stores / "cleaned.parquet", **where)
     poems = [poem for poem, _ in cleaned]
-    repaired = repair_poems(poems)
+    repaired = repair_poems(poems, **where)
     if params.long_poems == "cut":
         poems = [part for poem in poems for part in parts_of(poem, params.max_words)]
     sound, rejects = [], []
@@ -175,7 +188,10 @@ def clean_corpus(
             sound.append(poem)
         else:
             rejects.append({**poem, "reason": found[0], "detail": found[1]})
-    kept, twins = find_duplicates(sound, params.duplicate_similarity, params.cluster_similarity)
+    texts = [poem["text"] for poem in sound]
+    code = code_version(duplicates, "datasketch", "xxhash")
+    sketches = map_new(sketch_texts, texts, code=code, store=stores and stores / "sketches.parquet", **where)
+    kept, twins = find_duplicates(sound, sketches, params.duplicate_similarity, params.cluster_similarity)
     rejects.extend(twins)
     kept.sort(key=lambda poem: poem["poem_id"])
     rejects.sort(key=lambda poem: (poem["reason"], poem["poem_id"], poem["url"] or ""))
@@ -200,7 +216,7 @@ def _rules_report(changes: Sequence[Changes]) -> dict[str, Any]:
         found = [change[name] for change in changes if name in change]
         report[name] = {
             "changed": len(found),
-            "examples": [{"before": before, "after": after} for before, after in filter(None, found[:EXAMPLES])],
+            "examples": [{"before": before, "after": after} for before, after in found[:EXAMPLES]],
         }
     return report
 
@@ -208,7 +224,7 @@ def _rules_report(changes: Sequence[Changes]) -> dict[str, Any]:
 @stage
 def main() -> None:
     params = load_params()
-    poems, rejects, report = clean_corpus(read_raw(), params.clean, params.engine.address)
+    poems, rejects, report = clean_corpus(read_raw(), params.clean, params.engine.address, stores=STORES)
     with whole_folder(CLEAN) as partial:
         write_table(poems, partial / "poems.parquet", POEM_SCHEMA)
         write_table(rejects, partial / "rejects.parquet", REJECT_SCHEMA)

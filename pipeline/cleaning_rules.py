@@ -145,6 +145,10 @@ def trim_spaces(text: str) -> str:
 
 def drop_notes(text: str) -> str:
     """Drop footnotes: bracketed ones, and the section of notes that closes the text."""
+    return _until_stable(_without_notes, text)
+
+
+def _without_notes(text: str) -> str:
     text = _BRACKETED_NOTE.sub("", text) if "ootnote" in text or "OOTNOTE" in text else text
     lines = text.split("\n")
     for number, line in enumerate(lines):

@@ -1,7 +1,10 @@
 """The data engine: one function over many batches, on this machine's cores or on a Dask cluster."""
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import cache
+from multiprocessing import get_context
 from typing import Any, TypeVar
 
 import dask
@@ -56,7 +59,7 @@ def map_batches(
 def _scheduler(address: str | None, workers: int) -> Iterator[dict[str, Any]]:
     """Yield Dask's options for this machine's processes or for the scheduler at an address."""
     if address is None:
-        yield {"scheduler": "processes", "num_workers": workers, "chunksize": 1}
+        yield {"scheduler": "processes", "pool": _pool(workers), "chunksize": 1}
         return
     from distributed import Client  # costs a second to import, which every worker process would pay
 
@@ -67,3 +70,9 @@ def _scheduler(address: str | None, workers: int) -> Iterator[dict[str, Any]]:
         raise BadInput("params.yaml: engine.address", problem, "Start one, or set it to null") from error
     with client:
         yield {"scheduler": client}
+
+
+@cache
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Processes that live as long as this one, since each takes a second or two to import what it needs."""
+    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))

@@ -22,6 +22,8 @@ from pipeline.stage import BadInput
 # evidence. With 4, single lines of verse are right as often as their probability says.
 _OVERLAP = 4.0
 _SWITCH = 4.0  # what it costs, in the same log-odds, to change language between two lines
+_TRIALS = 7  # of langdetect's
+_FIRST_PICKS = 81
 
 
 @dataclass(frozen=True)
@@ -64,47 +66,83 @@ def _reader(candidates: tuple[str, ...]) -> Detector:
 
 
 @lru_cache(maxsize=200_000)
-def ngrams(word: str, candidates: tuple[str, ...]) -> tuple[str, ...]:
-    """The n-grams of a word that a profile knows, as langdetect takes them."""
-    reader = _reader(candidates)
+def ngrams(word: str, candidates: tuple[str, ...]) -> np.ndarray:
+    """The rows of the n-grams of a word that a profile knows, as langdetect takes them."""
+    reader, row_of = _reader(candidates), _rows(candidates)
     reader.text = f" {word} "
-    return tuple(reader._extract_ngrams())
+    return np.array([row_of[gram] for gram in reader._extract_ngrams()], dtype=np.intp)
 
 
 @cache
-def _log_probabilities(candidates: tuple[str, ...]) -> tuple[dict[str, int], np.ndarray]:
-    """The row of each n-gram, and the rows: its log-probability in each candidate, smoothed as langdetect does."""
-    known = profiles(candidates).word_lang_prob_map
-    smoothing = Detector.ALPHA_DEFAULT / Detector.BASE_FREQ
-    return {gram: row for row, gram in enumerate(known)}, np.log(np.array(list(known.values())) + smoothing)
+def _rows(candidates: tuple[str, ...]) -> dict[str, int]:
+    """The row of each n-gram in the tables below."""
+    return {gram: row for row, gram in enumerate(profiles(candidates).word_lang_prob_map)}
 
 
-def evidence(words: Sequence[str], candidates: tuple[str, ...]) -> np.ndarray:
+@cache
+def _probabilities(candidates: tuple[str, ...]) -> np.ndarray:
+    """Each n-gram's probability in each candidate, shape (n-grams, candidates)."""
+    return np.array(list(profiles(candidates).word_lang_prob_map.values()))
+
+
+@cache
+def _log_probabilities(candidates: tuple[str, ...]) -> np.ndarray:
+    """Their logarithms, smoothed as langdetect does."""
+    return np.log(_probabilities(candidates) + Detector.ALPHA_DEFAULT / Detector.BASE_FREQ)
+
+
+def evidence(grams: Sequence[np.ndarray], candidates: tuple[str, ...]) -> np.ndarray:
     """What each word says for each candidate: the sum of the log-probabilities of its n-grams.
+
+    Args:
+        grams: `ngrams` of each word.
+        candidates: codes of the languages.
 
     Returns:
         Shape (words, candidates), in nats.
     """
-    row_of, logs = _log_probabilities(candidates)
-    rows = [[row_of[gram] for gram in ngrams(word, candidates)] for word in words]
-    sums = np.zeros((len(words), len(candidates)))
-    readable = [place for place, found in enumerate(rows) if found]
-    if readable:
-        starts = np.cumsum([0, *(len(rows[place]) for place in readable[:-1])])
-        sums[readable] = np.add.reduceat(logs[[row for found in rows for row in found]], starts)
+    sums = np.zeros((len(grams), len(candidates)))
+    sizes = np.array([len(found) for found in grams], dtype=np.intp)
+    if sizes.any():
+        starts = np.cumsum([0, *sizes[sizes > 0][:-1]])
+        sums[sizes > 0] = np.add.reduceat(_log_probabilities(candidates)[np.concatenate(grams)], starts)
     return sums
 
 
-class _Draw(Detector):
-    """langdetect's detector over n-grams that are already there."""
+@cache
+def _draws(seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """langdetect's random numbers, the same for every text as there: its smoothings, (trials, 1), and its picks."""
+    random = np.random.RandomState(seed % 2**32)  # its stream is frozen, whatever the version of numpy
+    smoothings = Detector.ALPHA_DEFAULT + random.normal(size=(_TRIALS, 1)) * Detector.ALPHA_WIDTH
+    return smoothings / Detector.BASE_FREQ, random.random_sample((_TRIALS, Detector.ITERATION_LIMIT + 1))
 
-    def __init__(self, candidates: tuple[str, ...], seed: int, words: Sequence[str]) -> None:
-        super().__init__(profiles(candidates))
-        self.seed = seed
-        self._ngrams = [gram for word in words for gram in ngrams(word, candidates)]
 
-    def _extract_ngrams(self) -> list[str]:
-        return self._ngrams
+def drawn_probabilities(rows: np.ndarray, candidates: tuple[str, ...], seed: int) -> np.ndarray:
+    """What langdetect says of a text, all its trials at once.
+
+    A trial multiplies the probabilities of n-grams picked at random until, at every fifth, one language stands out
+    (`Detector._detect_block`); the answer is the mean over trials.
+
+    Args:
+        rows: of the text's n-grams in `_log_probabilities`, shape (n-grams,), at least one.
+        candidates: codes of the languages.
+        seed: of the picks.
+
+    Returns:
+        Shape (candidates,), in [0, 1].
+    """
+    smoothings, picks = _draws(seed)
+    table = _probabilities(candidates)
+    for limit in (_FIRST_PICKS, picks.shape[1]):  # most texts are clear after a few
+        picked = rows[(picks[:, :limit] * rows.size).astype(np.intp)]
+        scores = np.log(table[picked] + smoothings[..., None]).cumsum(axis=1)[:, ::5]
+        shares = np.exp(scores - scores.max(axis=2, keepdims=True))
+        shares /= shares.sum(axis=2, keepdims=True)
+        clear = shares.max(axis=2) > Detector.CONV_THRESHOLD
+        clear[:, -1] |= limit == picks.shape[1]
+        if clear.any(axis=1).all():
+            break
+    return shares[np.arange(len(shares)), clear.argmax(axis=1)].mean(axis=0)
 
 
 def stretches(lines: np.ndarray) -> list[int]:
@@ -143,33 +181,34 @@ def read_languages(texts: Sequence[str], candidates: tuple[str, ...], seed: int)
     vocabulary = {
         word: place for place, word in enumerate({word: 0 for text in split for line in text for word in line})
     }
-    table = evidence(list(vocabulary), candidates)
+    grams = [ngrams(word, candidates) for word in vocabulary]
+    table = evidence(grams, candidates)
     readings = []
     for lines in split:
         places = [vocabulary[word] for line in lines for word in line]
-        starts = np.cumsum([0] + [len(line) for line in lines[:-1]])
-        by_line = np.add.reduceat(table[places], starts) if places else np.zeros((0, len(candidates)))
-        readings.append(_read(lines, by_line, candidates, seed))
+        sizes = [len(line) for line in lines]
+        rows = np.concatenate([grams[place] for place in places]) if places else np.array([], dtype=np.intp)
+        readings.append(_read(rows, table[places], sizes, candidates, seed))
     return readings
 
 
-def _read(lines: list[list[str]], by_line: np.ndarray, candidates: tuple[str, ...], seed: int) -> Reading:
-    """Read one poem from its words and the evidence of its lines."""
-    draw = _Draw(candidates, seed, [word for line in lines for word in line])
-    if not by_line.any():
+def _read(rows: np.ndarray, by_word: np.ndarray, sizes: list[int], candidates: tuple[str, ...], seed: int) -> Reading:
+    """Read one poem from its n-grams, the evidence of its words, and how many of them each line has."""
+    if not rows.size:
         return Reading(None, 0.0)
-    drawn = {found.lang: found.prob for found in draw.get_probabilities()}
+    by_line = np.add.reduceat(by_word, np.cumsum([0, *sizes[:-1]]))
+    drawn = drawn_probabilities(rows, candidates, seed)
+    drawn = np.where(drawn > Detector.PROB_THRESHOLD, drawn, 0.0)  # as langdetect answers
     scores = by_line.sum(axis=0) / _OVERLAP
     summed = np.exp(scores - scores.max())
-    summed /= summed.sum()
     # The draw is unsure of text in none of the languages, the sum decides between close ones: each covers the other.
-    probability = [(drawn.get(code, 0.0) + float(part)) / 2 for code, part in zip(candidates, summed, strict=True)]
-    own = int(np.argmax(probability))
+    probability = (drawn + summed / summed.sum()) / 2
+    own = int(probability.argmax())
     foreign: Counter[str] = Counter()
     foreign_lines = 0
-    for line, place in zip(lines, stretches(by_line), strict=True):
+    for size, place in zip(sizes, stretches(by_line), strict=True):
         if place != own:
-            foreign[candidates[place]] += len(line)
+            foreign[candidates[place]] += size
             foreign_lines += 1
-    share = max(foreign.total() / sum(map(len, lines)), foreign_lines / len(lines))
-    return Reading(candidates[own], probability[own], share, foreign.most_common(1)[0][0] if foreign else None)
+    share = max(foreign.total() / sum(sizes), foreign_lines / len(sizes))
+    return Reading(candidates[own], float(probability[own]), share, foreign.most_common(1)[0][0] if foreign else None)

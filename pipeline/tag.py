@@ -6,10 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.engine import map_batches
+from pipeline import language
 from pipeline.language import Reading, profiles, read_languages
 from pipeline.params import Tag, load_params
 from pipeline.poems import POEM_SCHEMA, REJECT_SCHEMA, read_table, write_report, write_table
+from pipeline.reuse import STORES, code_version, map_new
 from pipeline.stage import BadInput, stage, whole_folder
 
 POEMS = Path("data/clean/poems.parquet")
@@ -44,7 +45,12 @@ def verdict(reading: Reading, declared: str | None, languages: set[str], params:
 
 
 def tag_poems(
-    poems: pd.DataFrame, languages: set[str], params: Tag, address: str | None = None, workers: int | None = None
+    poems: pd.DataFrame,
+    languages: set[str],
+    params: Tag,
+    address: str | None = None,
+    workers: int | None = None,
+    stores: Path | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
     """Tag a table of poems.
 
@@ -54,6 +60,7 @@ def tag_poems(
         params: the section `tag`.
         address: a Dask scheduler; None for this machine.
         workers: processes on this machine; the result is the same for any number.
+        stores: folder of what earlier runs computed, which changes the time it takes and nothing else.
 
     Returns:
         The poems kept, the rejects, and the report. Every poem is in one of the tables.
@@ -63,8 +70,15 @@ def tag_poems(
     """
     candidates = tuple(params.candidates)
     profiles(candidates)  # an unknown candidate shows before any work
-    readings = map_batches(
-        read_languages, poems["text"].tolist(), candidates, params.seed, address=address, workers=workers
+    readings = map_new(
+        read_languages,
+        poems["text"].tolist(),
+        candidates,
+        params.seed,
+        code=code_version(language, "langdetect"),
+        store=stores and stores / "tagged.parquet",
+        address=address,
+        workers=workers,
     )
     tagged = poems.assign(
         language=[reading.language for reading in readings],
@@ -104,7 +118,7 @@ def main() -> None:
     poems = read_table(POEMS)
     if poems.empty:
         raise BadInput(str(POEMS), "clean kept no poem", "See the reasons in data/clean/rejects.parquet")
-    kept, rejects, report = tag_poems(poems, set(params.languages), params.tag, params.engine.address)
+    kept, rejects, report = tag_poems(poems, set(params.languages), params.tag, params.engine.address, stores=STORES)
     with whole_folder(TAGGED) as partial:
         write_table(kept, partial / "poems.parquet", POEM_SCHEMA)
         write_table(rejects, partial / "rejects.parquet", REJECT_SCHEMA)

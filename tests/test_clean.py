@@ -209,6 +209,7 @@ def test_notes_go_only_where_the_text_has_their_mark():
     assert clean_text(f"{marked}\n\n[1] A stove of iron.")[0] == QUATRAIN
     assert "stove of iron" in clean_text(f"{QUATRAIN}\n\n[1] A stove of iron.")[0]
     assert clean_text(f"{QUATRAIN}\n\nNotes\n\nWritten at home.")[0] == QUATRAIN
+    assert RULES["notes"](f"{QUATRAIN}\n\nNotes\nNotes") == QUATRAIN
 
 
 def test_a_field_is_one_repaired_line_or_nothing():

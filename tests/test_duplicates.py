@@ -1,7 +1,9 @@
 """Which poems count as one, which copy stays, and which may not cross the test split."""
 
+from itertools import combinations
 from random import Random
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,9 +14,11 @@ from pipeline.duplicates import (
     find_duplicates,
     normalise,
     overlapping_pairs,
+    sharing_pairs,
     shingles,
     similar_pairs,
     similarity,
+    sketch_texts,
 )
 
 VOCABULARY = [f"{start}{middle}{end}" for start in "bcdfglmnprst" for middle in "aeiou" for end in ("ra", "lo", "n")]
@@ -40,7 +44,7 @@ def edition_of(lines, random, share=0.05):
 
 
 def kept_ids(poems, duplicate=0.55, cluster=0.3):
-    kept, dropped = find_duplicates(poems, duplicate, cluster)
+    kept, dropped = find_duplicates(poems, sketch_texts([each["text"] for each in poems]), duplicate, cluster)
     return {each["poem_id"]: each["cluster"] for each in kept}, {each["poem_id"]: each for each in dropped}
 
 
@@ -119,7 +123,7 @@ def test_an_excerpt_shares_the_cluster_of_its_poem():
     whole, part = "\n".join(lines), "\n".join(lines[10:16])
     kept, _ = kept_ids([poem(whole, "a"), poem(part, "b")])
     assert kept["a"] == kept["b"]
-    assert list(overlapping_pairs([normalise(whole), normalise(part)], 0.9)) == [(0, 1)]
+    assert overlapping_pairs(sketch_texts([whole, part]), 0.9) == [(0, 1)]
 
 
 def test_a_poem_far_from_the_kept_one_is_not_dropped_through_a_middle_one():
@@ -139,8 +143,9 @@ def test_every_pair_proposed_is_really_that_alike_and_few_are_missed():
     for _ in range(60):
         lines = verse(random)
         texts += ["\n".join(lines), edition_of(lines, random, share=random.choice([0.02, 0.1, 0.2]))]
-    sets = [shingles(normalise(text)) for text in texts]
-    found = {(first, second): alike for first, second, alike in similar_pairs(sets, 0.35)}
+    sketches = sketch_texts(texts)
+    sets = [sketch.shingles for sketch in sketches]
+    found = {(first, second): alike for first, second, alike in similar_pairs(sketches, 0.35)}
     real = {
         (first, second): similarity(sets[first], sets[second])
         for second in range(len(sets))
@@ -160,6 +165,16 @@ def test_the_order_of_the_poems_does_not_matter(order):
         lines = verse(random)
         poems += [poem(edition_of(lines, random), f"{number}{copy}") for copy in range(3)]
     assert kept_ids([poems[place] for place in order]) == kept_ids(poems)
+
+
+@settings(deadline=None, max_examples=50)
+@given(owned=st.lists(st.frozensets(st.integers(0, 9)), max_size=8), most=st.none() | st.integers(2, 4))
+def test_owners_of_a_key_are_paired_unless_it_has_too_many(owned, most):
+    keys = np.array([key for own in owned for key in sorted(own)], dtype=np.uint64)
+    owners = np.array([owner for owner, own in enumerate(owned) for _ in own], dtype=np.int64)
+    holders = [[owner for owner, own in enumerate(owned) if key in own] for key in range(10)]
+    expected = [pair for held in holders if len(held) <= (most or 99) for pair in combinations(held, 2)]
+    assert sorted(map(tuple, sharing_pairs(keys, owners, most).tolist())) == sorted(expected)
 
 
 @settings(deadline=None, max_examples=50)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pipeline import tag
-from pipeline.language import read_languages, stretches
+from pipeline.language import drawn_probabilities, ngrams, profiles, read_languages, stretches
 from pipeline.params import Tag
 from pipeline.poems import POEM_SCHEMA, read_report, read_table, write_table
 from pipeline.stage import BadInput
@@ -160,6 +160,26 @@ def test_where_the_source_agrees_less_confidence_is_enough():
     assert (reading.language, 0.5 <= reading.confidence < 1.0) == ("es", True)
     assert reason(text, "es", strict) is None
     assert reason(text, None, strict) == "language unknown"
+
+
+def test_the_draw_says_what_langdetect_says():
+    factory = profiles(CANDIDATES)
+    factory.seed = 0
+    texts = [stanza for stanzas in STANZAS.values() for stanza in stanzas]
+    texts += [
+        "Canta la rana, canta la mañana",
+        "Arma virumque cano, Troiae qui primus",
+        "the sea la mer el mar",
+    ]
+    for text in texts:
+        rows = np.concatenate([ngrams(word, CANDIDATES) for word in text.split()])
+        ours = np.mean([drawn_probabilities(rows, CANDIDATES, seed) for seed in range(40)], axis=0)
+        detector = factory.create()
+        detector.n_trial = 40 * 7
+        detector.append(" ".join(text.split()) + " ")
+        theirs = {found.lang: found.prob for found in detector.get_probabilities()}
+        for code, probability in zip(CANDIDATES, ours, strict=True):
+            assert theirs.get(code, 0.0) == pytest.approx(probability, abs=0.1)
 
 
 def test_a_change_of_language_has_its_price():
