@@ -16,7 +16,6 @@ other, and is measured by the same function on the same validation poems:
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -49,6 +48,7 @@ from benchmarks.corpus import markdown, write_page
 from pipeline.adapt import prepare_model
 from pipeline.base import best_device, best_dtype, resolve_base
 from pipeline.finetune import train_step
+from pipeline.hardware import peak_memory_gb
 from pipeline.likelihood import bits_per_byte, context_length, poem_log_likelihoods
 from pipeline.packing import pack
 from pipeline.params import Finetune, load_params
@@ -118,13 +118,6 @@ class Meter:
         return {name: getattr(self, name) for name in kept}
 
 
-def peak_memory_gb() -> float:
-    """The most memory this process has held so far, in 10^9 bytes: on the GPU where there is one, else resident."""
-    if torch.cuda.is_available():
-        return torch.cuda.max_memory_allocated() / 1e9
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
-
-
 def validation_bits_per_byte(model: PreTrainedModel, task: Task) -> float:
     """Of all validation poems together, in the precision the weights are held in."""
     model.eval()
@@ -149,10 +142,9 @@ def train_ours(task: Task) -> dict[str, Any]:
     meter.start()
     for chosen in np.split(order, range(task.rows_a_step, len(order), task.rows_a_step)):
         batch = {name: column[chosen] for name, column in rows.items()}
-        train_step(model, [batch], device, best_dtype(device))
+        train_step(model, batch, task.rows_a_step, best_dtype(device))
         torch.nn.utils.clip_grad_norm_(trained, task.finetune.max_gradient_norm)
         optimizer.step()
-        optimizer.zero_grad()
         positions = batch["position_ids"]
         meter.step(
             model, int((positions > 0).sum() + (positions == 1).sum())

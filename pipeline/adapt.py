@@ -1,5 +1,6 @@
 """What trains and what stays frozen: LoRA or every weight, and the language tokens in either case."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -10,6 +11,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 from pipeline.likelihood import check_head
 from pipeline.params import Finetune
 from pipeline.prompt import language_token
+from pipeline.vocabulary import cut_model
 
 
 class LanguageRows(nn.Module):
@@ -40,16 +42,20 @@ def prepare_model(
     params: Finetune,
     dtype: torch.dtype,
     device: torch.device | str = "cpu",
+    kept: Sequence[int] | None = None,
 ) -> PreTrainedModel:
     """Load the base, give it rows for the language tokens, and make trainable what the method trains.
 
-    Frozen weights are held in `dtype`; weights that train are held in float32, and autocast does the rest.
+    Frozen weights are held in `dtype`; weights that train are held in float32, and autocast does the rest. Where the
+    vocabulary was cut, `kept` are the tokens that the base keeps of its own.
 
     Returns:
         The model; under LoRA its submodule `language_rows` trains beside the adapters.
     """
     frozen = params.method == "lora"
     model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype if frozen else torch.float32)
+    if kept is not None:
+        cut_model(model, kept)
     known = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > known:
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)

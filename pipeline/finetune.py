@@ -37,6 +37,7 @@ from pipeline.stage import BadInput, stage, whole_file, whole_folder
 from pipeline.tokenize import REPORT as TOKENIZE_REPORT
 from pipeline.tokenize import TOKENS, poem_request
 from pipeline.tracking import RUN_FILE, mlflow_run
+from pipeline.vocabulary import load_kept_tokens
 
 POET = Path("models/poet")
 CHECKPOINTS = Path(".checkpoints")
@@ -164,7 +165,7 @@ def train(params: Params, tokens: Path, checkpoints: Path) -> tuple[PreTrainedMo
 
     set_seed(knobs.seed)
     base = resolve_base(params.base)
-    model = prepare_model(base, tokenizer, params.languages, knobs, dtype, device)
+    model = prepare_model(base, tokenizer, params.languages, knobs, dtype, device, load_kept_tokens(tokens))
     torch.manual_seed(knobs.seed + process.process_index)  # the weights start alike, what is dropped out differs
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizer = torch.optim.AdamW(trained.values(), lr=knobs.learning_rate, weight_decay=knobs.weight_decay, fused=True)

@@ -173,6 +173,7 @@ class Tokenize(Section):
     test_share: OpenShare
     block_size: int = pydantic.Field(ge=32, le=131_072)
     drop_field: Share
+    cut_vocabulary: bool
     seed: int
 
 

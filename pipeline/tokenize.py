@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+import numpy as np
 import pandas as pd
 from datasets import Dataset
 from tokenizers import AddedToken
@@ -18,6 +19,7 @@ from pipeline.params import Tokenize, load_params
 from pipeline.poems import POEM_SCHEMA, read_table, write_report, write_table
 from pipeline.prompt import drop_fields, language_token, poem_request
 from pipeline.stage import BadInput, stage, whole_folder
+from pipeline.vocabulary import KEPT_TOKENS, cut_tokenizer, kept_tokens
 
 POEMS = Path("data/tagged/poems.parquet")
 TOKENS = Path("data/tokens")
@@ -102,6 +104,15 @@ def tokenize_poems(
     return [example for poem in records for example in examples_of(poem, tokenizer, params, training)]
 
 
+def used_tokens(
+    poems: pd.DataFrame, tokenizer: PreTrainedTokenizerBase, languages: dict[str, str], params: Tokenize
+) -> set[int]:
+    """All tokens of the poems with their full headers, and of the languages' names, from which their tokens start."""
+    examples = tokenize_poems(poems, tokenizer, params, training=False)
+    names = [tokenizer.encode(f" {name}", add_special_tokens=False) for name in languages.values()]
+    return set().union(*(example.input_ids for example in examples), *names)
+
+
 def rows_report(examples: list[Example], rows: int, block_size: int) -> dict[str, float]:
     """How many tokens the rows hold, how many of them the loss counts, and the share of positions that are real."""
     tokens = sum(len(example.input_ids) for example in examples)
@@ -125,11 +136,18 @@ def main() -> None:
         problem = f"{block_size} is more than the {context} tokens {params.base} reads"
         raise BadInput("params.yaml: tokenize.block_size", problem, f"Set at most {context}")
     tokenizer = AutoTokenizer.from_pretrained(base)
+    kept = None
+    if params.tokenize.cut_vocabulary:
+        kept = kept_tokens(tokenizer, used_tokens(splits["train"], tokenizer, params.languages, params.tokenize))
+        tokenizer = cut_tokenizer(tokenizer, kept)
     add_language_tokens(tokenizer, list(params.languages))
     report = {
-        "poems": {name: split["language"].value_counts().sort_index().to_dict() for name, split in splits.items()}
+        "poems": {name: split["language"].value_counts().sort_index().to_dict() for name, split in splits.items()},
+        "vocabulary": len(tokenizer),
     }
     with whole_folder(TOKENS) as partial:
+        if kept is not None:
+            np.save(partial / KEPT_TOKENS, kept)
         tokenizer.save_pretrained(partial / "tokenizer")
         for name in ("train", "validation"):
             examples = tokenize_poems(splits[name], tokenizer, params.tokenize, training=name == "train")
