@@ -221,6 +221,6 @@ def test_the_stages_train_a_cut_model_that_finds_no_poem_it_was_cut_for_less_lik
     poems = read_table(tokenize.TOKENS / "train.parquet")
     requests = [poem_request(poem) for poem in poems.to_dict("records")]
     before = poem_log_likelihoods(prepare_model(base, whole, *arguments).eval(), whole, requests, poems["text"])
-    cut = prepare_model(base, tokenizer, *arguments, kept).eval()
+    cut = prepare_model(base, tokenizer, *arguments, kept=kept).eval()
     after = poem_log_likelihoods(cut, tokenizer, requests, poems["text"])
     assert all(0 <= now - then < 0.5 * abs(then) for then, now in zip(before, after, strict=True))
