@@ -58,7 +58,7 @@ def evaluate_models(
             _row(writer, request, poem, seed) for request, seed, poem in zip(requests, seeds, written, strict=True)
         ]
     rows += [_row(HUMAN, poem_request(poem), Poem(poem["text"], True)) for poem in test.to_dict("records")]
-    poems = measure_each(pd.DataFrame(rows, dtype=object), params)  # object: what is missing is None
+    poems = measure_each(pd.DataFrame(rows, dtype=object), train, params)  # object: what is missing is None
     found = figures_of(poems, train, params)
     for writer, languages in fits.items():
         for language, fit in languages.items():

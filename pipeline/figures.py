@@ -8,10 +8,11 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TypeVar
 
 import numpy as np
+from sacrebleu import sentence_bleu
 from scipy.stats import wasserstein_distance
 
 from pipeline.language import read_languages
-from pipeline.verse import bare, lines_of, looping_lines, words_of
+from pipeline.verse import bare, lines_of, looping_lines, ngrams, words_of
 
 Item = TypeVar("Item")
 Interval = tuple[float, float]
@@ -42,7 +43,7 @@ def seq_rep(poem: str, n: int = 4) -> float:
     """1 − distinct n-grams / n-grams of words: seq-rep-n (Welleck et al., "Neural Text Generation with Unlikelihood
     Training", 2020, §6). 0 in a poem too short to repeat one.
     """
-    grams = list(_ngrams(words_of(poem), n))
+    grams = list(ngrams(words_of(poem), n))
     return 1 - len(set(grams)) / len(grams) if grams else 0.0
 
 
@@ -97,8 +98,20 @@ def distinct(poems: Sequence[str], n: int, words: int | None = None) -> float:
     Args:
         words: how many of each poem's words to look at, since longer texts repeat more; by default all.
     """
-    grams = [gram for poem in poems for gram in _ngrams(words_of(poem)[:words], n)]
+    grams = [gram for poem in poems for gram in ngrams(words_of(poem)[:words], n)]
     return len(set(grams)) / len(grams) if grams else 0.0
+
+
+def self_bleu(samples: Sequence[str]) -> float:
+    """How like each other the samples for one prompt are: each one's BLEU against the others, averaged, in [0, 1].
+
+    Self-BLEU (Zhu et al., "Texygen: A Benchmarking Platform for Text Generation Models", 2018, §3), by sacrebleu.
+    """
+    scores = []
+    for place, sample in enumerate(samples):
+        others = [*samples[:place], *samples[place + 1 :]]
+        scores.append(sentence_bleu(sample, others, use_effective_order=True).score / 100)
+    return mean(scores)
 
 
 def mean(values: Sequence[float]) -> float:
@@ -119,10 +132,6 @@ def interval(
 
 def _stanzas(poem: str) -> list[str]:
     return [stanza for stanza in re.split(r"\n\s*\n", poem) if stanza.strip()]
-
-
-def _ngrams(words: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
-    return zip(*(words[start:] for start in range(n)), strict=False)
 
 
 def _cycles(words: Sequence[Hashable], length: int) -> bool:

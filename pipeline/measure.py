@@ -9,14 +9,18 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+from tqdm import tqdm
 
 from pipeline import figures, sound
+from pipeline.creativity import NOVEL_LENGTHS, copied, nearest
 from pipeline.figures import Interval, interval, mean
 from pipeline.params import Params
+from pipeline.style import is_told, train_classifier
 
 HUMAN = "human"
 REFERENCE_POEMS = 500  # training poems of each language whose shape stands for people's
 DISTINCT_WORDS = 50  # of each poem, so that long poems do not look poorer than short ones
+LABELS = ("author", "style")  # what can be asked for and told by a classifier
 SHAPES = {
     "words_a_line_distance": figures.words_a_line,
     "lines_a_stanza_distance": figures.lines_a_stanza,
@@ -47,29 +51,68 @@ POEM_FIGURES = [
     pa.field("rhyme_density", pa.float64()),
     pa.field("assonance_density", pa.float64()),
     pa.field("syllable_regularity", pa.float64()),
+    pa.field("author_accuracy", pa.bool_()),
+    pa.field("style_accuracy", pa.bool_()),
+    *(pa.field(f"novel_{n}", pa.float64()) for n in NOVEL_LENGTHS),
+    pa.field("longest_copied_run", pa.int64()),  # words
+    pa.field("nearest_similarity", pa.float64()),
 ]
-EVALUATED_SCHEMA = pa.schema([*ASKED, *POEM_FIGURES])
+COPIED = [
+    pa.field("copied_text", pa.string()),  # the longest run, in lower case without punctuation
+    pa.field("nearest_title", pa.string()),  # the training poem most like this one
+    pa.field("nearest_author", pa.string()),
+    pa.field("nearest_text", pa.string()),
+]
+EVALUATED_SCHEMA = pa.schema([*ASKED, *POEM_FIGURES, *COPIED])
 
 
-def measure_each(poems: pd.DataFrame, params: Params) -> pd.DataFrame:
-    """The poems with a column more for each figure that is said of one poem.
+def measure_each(poems: pd.DataFrame, train: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """The poems with all columns of `EVALUATED_SCHEMA`.
 
     Args:
         poems: the columns of `ASKED`, and `ended`.
+        train: the training poems, to which what is written is compared.
     """
+    measured = []
+    for language, rows in tqdm(poems.groupby("language", sort=False), desc="figures", unit=" languages"):
+        known = train[train["language"] == language]
+        columns = measure_texts(rows["text"].tolist(), language, params) | measure_debts(rows, known)
+        measured.append(rows.assign(**columns))
+    return pd.concat(measured).sort_index()
+
+
+def measure_texts(texts: list[str], language: str, params: Params) -> dict[str, list]:
+    """Columns of figures that are in the texts alone."""
     languages, candidates = list(params.languages), params.tag.candidates
-    texts = poems["text"].tolist()
-    spoken = list(zip(texts, poems["language"], strict=True))
-    return poems.assign(
-        language_adherence=[figures.adheres(text, code, languages, candidates) for text, code in spoken],
-        foreign_lines=[figures.foreign_lines(text, code, languages) for text, code in spoken],
-        seq_rep_4=[figures.seq_rep(text) for text in texts],
-        repeated_lines=[figures.repeated_lines(text) for text in texts],
-        loops=[figures.loops(text) for text in texts],
-        rhyme_density=[sound.rhyme_density(text, code) for text, code in spoken],
-        assonance_density=[sound.assonance_density(text, code) for text, code in spoken],
-        syllable_regularity=[sound.syllable_regularity(text, code) for text, code in spoken],
-    )
+    return {
+        "language_adherence": [figures.adheres(text, language, languages, candidates) for text in texts],
+        "foreign_lines": [figures.foreign_lines(text, language, languages) for text in texts],
+        "seq_rep_4": [figures.seq_rep(text) for text in texts],
+        "repeated_lines": [figures.repeated_lines(text) for text in texts],
+        "loops": [figures.loops(text) for text in texts],
+        "rhyme_density": [sound.rhyme_density(text, language) for text in texts],
+        "assonance_density": [sound.assonance_density(text, language) for text in texts],
+        "syllable_regularity": [sound.syllable_regularity(text, language) for text in texts],
+    }
+
+
+def measure_debts(poems: pd.DataFrame, train: pd.DataFrame) -> dict[str, list]:
+    """Columns of what poems of one language owe to the training poems: their style, their words.
+
+    A first line that was asked for is not the writer's own, so it does not count as copied.
+    """
+    texts, known = poems["text"].tolist(), train["text"].tolist()
+    own = [text.removeprefix(line or "") for text, line in zip(texts, poems["first_line"], strict=True)]
+    runs, most_like = copied(own, known), nearest(own, known)
+    of_nearest = train.iloc[[found.index for found in most_like]]
+    return {
+        **{f"{label}_accuracy": is_told(train_classifier(train, label), texts, poems[label]) for label in LABELS},
+        **{f"novel_{n}": [found.novel[n] for found in runs] for n in NOVEL_LENGTHS},
+        "longest_copied_run": [found.longest_run for found in runs],
+        "copied_text": [found.run for found in runs],
+        **{f"nearest_{field}": of_nearest[field].tolist() for field in ("title", "author", "text")},
+        "nearest_similarity": [found.similarity for found in most_like],
+    }
 
 
 def figures_of(measured: pd.DataFrame, train: pd.DataFrame, params: Params) -> Figures:
@@ -82,7 +125,7 @@ def figures_of(measured: pd.DataFrame, train: pd.DataFrame, params: Params) -> F
         people = train[train["language"] == language]["text"]
         people = people.sample(min(len(people), REFERENCE_POEMS), random_state=params.evaluate.seed).tolist()
         by_name = means(poems) | shape_distances(poems["text"].tolist(), people)
-        by_name |= variety(poems["text"].tolist()[: params.evaluate.poems_per_language])
+        by_name |= variety(poems, params)
         found.setdefault(writer, {})[language] = by_name
     return found
 
@@ -105,9 +148,22 @@ def shape_distances(texts: Sequence[str], people: Sequence[str]) -> dict[str, Me
     return distances
 
 
-def variety(texts: Sequence[str]) -> dict[str, Measured]:
-    """Distinct-n; poems drawn twice would count as copies, so there is no bootstrap interval."""
-    return {f"distinct_{n}": (figures.distinct(texts, n, DISTINCT_WORDS), None) for n in (1, 2, 3)}
+def variety(poems: pd.DataFrame, params: Params) -> dict[str, Measured]:
+    """How poems of one writer differ: all of them from each other, and the samples for one prompt.
+
+    Distinct-n is of as many poems of every writer, and has no bootstrap interval: poems drawn twice would be copies.
+    """
+    texts = poems["text"].tolist()
+    compared = texts[: params.evaluate.poems_per_language]
+    measured: dict[str, Measured] = {
+        f"distinct_{n}": (figures.distinct(compared, n, DISTINCT_WORDS), None) for n in (1, 2, 3)
+    }
+    groups = [samples["text"].tolist() for _, samples in poems.groupby("first_line")]
+    if not groups:  # people wrote for no prompt; their poems in any order show how unlike two poems are
+        size = params.evaluate.samples_per_prompt
+        groups = [compared[start : start + size] for start in range(0, len(compared), size)]
+    alike = [figures.self_bleu(samples) for samples in groups if len(samples) > 1]
+    return measured | ({"self_bleu": (mean(alike), interval(alike, mean))} if alike else {})
 
 
 def report_of(found: Figures) -> dict[str, Any]:

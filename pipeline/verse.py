@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 
 def lines_of(poem: str) -> list[str]:
@@ -13,6 +13,11 @@ def lines_of(poem: str) -> list[str]:
 def words_of(text: str) -> list[str]:
     """Words in lower case, without punctuation."""
     return re.findall(r"[\w'’-]+", text.lower())
+
+
+def ngrams(words: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
+    """Every `n` words on end."""
+    return zip(*(words[start:] for start in range(n)), strict=False)
 
 
 def bare(line: str) -> str:

@@ -121,3 +121,12 @@ def test_any_text_has_figures_between_nought_and_one(text):
     assert all(0 <= value <= 1 for value in shares)
     assert sum(figures.words_a_line(text)) == len(text.split())
     assert sum(figures.lines_a_stanza(text)) == len(figures.words_a_line(text))
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_self_bleu_sees_samples_that_repeat_one_another(language):
+    poems = human(language)[:4]
+    assert 0 <= figures.self_bleu(poems) < 0.2
+    halves = [f"{poems[0]}\n\n{poem}" for poem in poems]
+    assert figures.self_bleu(poems) + 0.2 < figures.self_bleu(halves) < figures.self_bleu([poems[0]] * 4)
+    assert figures.self_bleu([poems[0]] * 4) == pytest.approx(1)
