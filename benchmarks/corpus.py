@@ -9,7 +9,6 @@ it takes the raw poems in data/raw.
 
 import argparse
 import os
-import platform
 import resource
 import shlex
 import shutil
@@ -17,17 +16,15 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
 import psutil
 from ruamel.yaml import YAML
 
+from benchmarks.page import markdown, write_page
 from pipeline.poems import read_report, read_table
-from pipeline.stage import whole_file
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = ("scrape", "clean", "tag", "tokenize")
-Row = tuple[Any, ...]
 
 
 def measure(command: list[str], folder: Path) -> tuple[float, float, float]:
@@ -66,12 +63,6 @@ def write_params(source: str, columns: dict[str, str], folder: Path) -> None:
         yaml.dump(params, file)
 
 
-def markdown(header: Row, rows: list[Row]) -> str:
-    """A Markdown table; every column but the first is set to the right."""
-    aligned = [header, ("---", *["---:"] * (len(header) - 1)), *rows]
-    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in aligned) + "\n"
-
-
 def report(folder: Path, measured: dict[str, tuple[float, float, float]]) -> str:
     """The tables of a finished run."""
     clean, tag = read_report(folder / "metrics/clean.json"), read_report(folder / "metrics/tag.json")
@@ -101,22 +92,6 @@ def report(folder: Path, measured: dict[str, tuple[float, float, float]]) -> str
         tokens = read_report(folder / "metrics/tokenize.json")["train"]
         parts.append(("Training rows", markdown(tuple(tokens), [tuple(f"{value:,}" for value in tokens.values())])))
     return "\n".join(f"## {title}\n\n{table}" for title, table in parts)
-
-
-def machine() -> str:
-    """What the figures were measured on."""
-    memory = psutil.virtual_memory().total / 1e9
-    load = os.getloadavg()[2]
-    return (
-        f"{psutil.cpu_count()} cores, {memory:.0f} GB, Python {platform.python_version()}, load {load:.1f} (15 minutes)"
-    )
-
-
-def write_page(path: Path, title: str, module: str, tables: str) -> None:
-    """Write measured tables as a Markdown page that names the machine and the command that gave them."""
-    command = shlex.join(["python", "-m", module, *sys.argv[1:]])
-    with whole_file(path) as partial:
-        partial.write_text(f"# {title}\n\nMeasured on {machine()}, by\n\n    {command}\n\n{tables}", encoding="utf-8")
 
 
 def main() -> None:

@@ -13,7 +13,7 @@ from random import Random
 
 import pandas as pd
 
-from benchmarks.corpus import markdown, write_page
+from benchmarks.page import markdown, write_page
 from pipeline.params import load_params
 from pipeline.poems import read_table
 from pipeline.tag import tag_poems

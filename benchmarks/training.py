@@ -44,7 +44,7 @@ from transformers import (
     set_seed,
 )
 
-from benchmarks.corpus import markdown, write_page
+from benchmarks.page import markdown, write_page
 from pipeline.adapt import prepare_model
 from pipeline.base import best_device, best_dtype, resolve_base
 from pipeline.finetune import train_step
@@ -53,7 +53,8 @@ from pipeline.likelihood import bits_per_byte, context_length, poem_log_likeliho
 from pipeline.packing import pack
 from pipeline.params import Finetune, load_params
 from pipeline.poems import read_table
-from pipeline.tokenize import add_language_tokens, poem_request, tokenize_poems
+from pipeline.prompt import poem_request
+from pipeline.tokenize import add_language_tokens, tokenize_poems
 
 TOKENS = Path("data/tokens")
 CONTENDERS = {

@@ -6,14 +6,17 @@ turned into logits, and only a chunk of them at a time.
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
-from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pipeline.prompt import Request, header, language_token
 from pipeline.stage import BadInput
+
+if TYPE_CHECKING:  # its name changed with transformers 5, and benchmarks.gpu runs under what a machine has
+    from transformers import PreTrainedConfig
 
 CHUNK = 256  # positions whose logits exist at a time
 
@@ -202,7 +205,7 @@ def _windows(prompt: list[int], text: list[int], context: int) -> list[tuple[lis
     return windows
 
 
-def context_length(config: PreTrainedConfig) -> int:
+def context_length(config: "PreTrainedConfig") -> int:
     """The most tokens a model reads at once; without bound where its config names none."""
     return getattr(config, "max_position_embeddings", None) or 1 << 30
 

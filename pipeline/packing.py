@@ -1,10 +1,15 @@
 """Poems into rows of one length: none cut that fits a row, few positions wasted, none seeing another."""
 
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from transformers import PreTrainedTokenizerBase
+
+from pipeline.likelihood import encode_header
+from pipeline.prompt import Request
+from pipeline.stage import BadInput
 
 
 @dataclass(frozen=True)
@@ -13,6 +18,27 @@ class Example:
 
     input_ids: Sequence[int]
     header_length: int
+
+
+def examples_of(tokenizer: PreTrainedTokenizerBase, request: Request, text: str, block_size: int) -> Iterator[Example]:
+    """A poem as training examples: one, or, where it does not fit a row, one for each stretch of whole lines.
+
+    The end-of-text token closes the last stretch alone, so the model learns where a poem ends.
+
+    Raises:
+        BadInput: the header alone fills a row.
+    """
+    prompt = encode_header(tokenizer, request)
+    encoded = tokenizer(text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
+    ids = [*encoded["input_ids"], tokenizer.eos_token_id]
+    room = block_size - len(prompt)
+    if room < block_size // 4:
+        problem = f"the header of {request.title!r} takes {len(prompt)} of {block_size} tokens"
+        raise BadInput("params.yaml: tokenize.block_size", problem, "Raise block_size or shorten the fields")
+    ends = [token + 1 for token, (_, end) in enumerate(encoded["offset_mapping"]) if text[end - 1] == "\n"]
+    stanza_ends = [end for end in ends if text[: encoded["offset_mapping"][end - 1][1]][-2:] == "\n\n"]
+    for start, end in cut_at_lines(ends, stanza_ends, len(ids), room):
+        yield Example([*prompt, *ids[start:end]], len(prompt))
 
 
 def cut_at_lines(ends: Sequence[int], stanza_ends: Sequence[int], length: int, room: int) -> list[tuple[int, int]]:

@@ -1,7 +1,6 @@
 """The stage *tokenize*: poems split by duplicate cluster, written in the prompt format, packed into training rows."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
@@ -13,8 +12,8 @@ from tqdm import tqdm
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from pipeline.base import resolve_base
-from pipeline.likelihood import context_length, encode_header
-from pipeline.packing import Example, cut_at_lines, pack
+from pipeline.likelihood import context_length
+from pipeline.packing import Example, examples_of, pack
 from pipeline.params import Tokenize, load_params
 from pipeline.poems import POEM_SCHEMA, read_table, write_report, write_table
 from pipeline.prompt import drop_fields, language_token, poem_request
@@ -68,40 +67,23 @@ def add_language_tokens(tokenizer: PreTrainedTokenizerBase, languages: list[str]
         tokenizer.pad_token = tokenizer.eos_token
 
 
-def examples_of(
-    poem: dict[str, str | None], tokenizer: PreTrainedTokenizerBase, params: Tokenize, training: bool
-) -> Iterator[Example]:
-    """A poem as training examples: one, or, where it does not fit a row, one for each stretch of whole lines.
-
-    In training, header fields are dropped at random, by the poem's id and the seed. The end-of-text token closes the
-    last stretch alone, so the model learns where a poem ends.
-
-    Raises:
-        BadInput: the header alone fills a row.
-    """
-    request = poem_request(poem)
-    if training:
-        request = drop_fields(request, params.drop_field, Random(f"{params.seed}:{poem['poem_id']}"))
-    prompt = encode_header(tokenizer, request)
-    text = poem["text"]
-    encoded = tokenizer(text, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
-    ids = [*encoded["input_ids"], tokenizer.eos_token_id]
-    room = params.block_size - len(prompt)
-    if room < params.block_size // 4:
-        problem = f"the header of {poem['title']!r} takes {len(prompt)} of {params.block_size} tokens"
-        raise BadInput("params.yaml: tokenize.block_size", problem, "Raise block_size or shorten the fields")
-    ends = [token + 1 for token, (_, end) in enumerate(encoded["offset_mapping"]) if text[end - 1] == "\n"]
-    stanza_ends = [end for end in ends if text[: encoded["offset_mapping"][end - 1][1]][-2:] == "\n\n"]
-    for start, end in cut_at_lines(ends, stanza_ends, len(ids), room):
-        yield Example([*prompt, *ids[start:end]], len(prompt))
-
-
 def tokenize_poems(
     poems: pd.DataFrame, tokenizer: PreTrainedTokenizerBase, params: Tokenize, training: bool
 ) -> list[Example]:
-    """All examples of a table of poems, in its order."""
-    records = tqdm(poems.to_dict("records"), desc="tokenize", unit=" poems", disable=len(poems) < 1000)
-    return [example for poem in records for example in examples_of(poem, tokenizer, params, training)]
+    """All examples of a table of poems, in its order.
+
+    In training, header fields are dropped at random, by the poem's id and the seed.
+
+    Raises:
+        BadInput: a header alone fills a row.
+    """
+    examples = []
+    for poem in tqdm(poems.to_dict("records"), desc="tokenize", unit=" poems", disable=len(poems) < 1000):
+        request = poem_request(poem)
+        if training:
+            request = drop_fields(request, params.drop_field, Random(f"{params.seed}:{poem['poem_id']}"))
+        examples += examples_of(tokenizer, request, poem["text"], params.block_size)
+    return examples
 
 
 def used_tokens(
