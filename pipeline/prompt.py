@@ -12,8 +12,11 @@ The language token is always there; each field may be missing, and with none the
 A base model has never seen the language tokens, so for it the header names the language in words instead.
 """
 
+import re
 from dataclasses import dataclass, replace
 from random import Random
+
+from transformers import PreTrainedTokenizerBase
 
 FIELDS = ("style", "author", "title")
 
@@ -49,6 +52,12 @@ def header(request: Request, spoken_language: str | None = None) -> str:
     fields = [(name, _one_line(getattr(request, name))) for name in FIELDS]
     start = language_token(request.language) if spoken_language is None else f"Language: {spoken_language}\n"
     return start + "".join(f"{name.capitalize()}: {value}\n" for name, value in fields if value) + "\n"
+
+
+def languages_of(tokenizer: PreTrainedTokenizerBase) -> list[str]:
+    """The languages whose control tokens a tokenizer has; none for a base model's."""
+    controls = (re.fullmatch(r"<\|([a-z]{2})\|>", token) for token in tokenizer.get_added_vocab())
+    return sorted(control[1] for control in controls if control)
 
 
 def drop_fields(request: Request, probability: float, random: Random) -> Request:
