@@ -10,7 +10,6 @@ from pipeline.gguf_export import write_gguf
 from pipeline.stage import BadInput
 from pipeline.tokenize import add_language_tokens
 
-
 # What transformers does not read from GGUF files of these families, though it stands in them.
 UNREAD = {
     "gpt2": {"n_positions": 512},
