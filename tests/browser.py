@@ -3,10 +3,12 @@
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-gpu")
@@ -24,3 +26,25 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=found, args=QUIET, chromium_sandbox=False)
         yield browser
         browser.close()
+
+
+@contextmanager
+def opened(browser: Browser, file: Path, width: int = 1280, scheme: str = "light") -> Iterator[Page]:
+    """A file as its reader opens it, without a network. What the browser complains of fails the test."""
+    page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+    complaints: list[str] = []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("requestfailed", lambda request: complaints.append(f"wants {request.url}"))
+    page.goto(file.as_uri())
+    yield page
+    page.close()
+    assert not complaints
+
+
+def faults(page: Page) -> list[str]:
+    """What is wrong with a page by axe's rules (WCAG 2, landmarks, headings, contrast), and what juts out of it."""
+    page.evaluate("document.querySelectorAll('details').forEach(details => details.open = true)")
+    juts = page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
+    found = Axe().run(page).response["violations"]
+    return [f"{fault['id']}: {fault['nodes'][0]['html']}" for fault in found] + ["wider than the screen"] * juts

@@ -65,7 +65,8 @@ def last_run():
 
 def test_the_order_is_dvc_yamls_own():
     order = stages(ROOT)
-    assert list(order) == ["scrape", "clean", "tag", "tokenize", "finetune", "evaluate", "register"]
+    trained = [stage for stage in order if not stage.endswith("_report")]
+    assert trained == ["scrape", "clean", "tag", "tokenize", "finetune", "evaluate", "register"]
     assert order["clean"] == ["scrape"]
     assert set(order["register"]) == {"finetune", "evaluate"}
 

@@ -1,0 +1,252 @@
+"""The stage *corpus_report*: one page on which a person sees in a minute whether the corpus is good.
+
+It only reads what scrape, clean and tag wrote. The counts are of everything, the poems shown a bounded number.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pipeline.params import load_params
+from pipeline.poems import read_report, read_table
+from pipeline.reports.changes import rule_rows
+from pipeline.reports.charts import histogram
+from pipeline.reports.corpus_cautions import cautions, disagrees, words_in
+from pipeline.reports.page import count, listed, write_page
+from pipeline.stage import stage, whole_file
+
+CLEAN = Path("data/clean")
+TAGGED = Path("data/tagged")
+PAGE = Path("data/reports/corpus.html")
+LANGUAGES = Path("data/reports/languages.csv")  # a row a poem, which is how DVC's confusion matrix counts
+POEMS = Path("plots/poems.csv")
+LENGTHS = Path("plots/lengths.csv")
+REJECTS = Path("plots/rejects.csv")
+
+SECTIONS = {
+    "flow": "What came in and what stayed",
+    "sources": "Sources",
+    "languages": "Languages",
+    "writers": "Authors, periods and forms",
+    "lengths": "Lengths",
+    "rejects": "What was dropped",
+    "duplicates": "Duplicates",
+    "rules": "What cleaning changed",
+}
+
+SHOWN = 15  # authors and forms of a language
+EXAMPLES = 4  # of each reason for a reject
+DISAGREEING = 30
+CLUSTERS = 6
+MEMBERS = 9  # of a cluster
+COLUMNS = 24  # of a histogram
+QUANTILES = {"shortest": 0, "a tenth below": 10, "half below": 50, "nine tenths below": 90, "longest": 100}
+DUPLICATES = ("exact duplicate", "near duplicate")
+
+
+def corpus_page(
+    kept: pd.DataFrame, dropped: pd.DataFrame, tagged: pd.DataFrame, reports: dict[str, Any], languages: dict[str, str]
+) -> dict[str, Any]:
+    """What the page's template shows.
+
+    Args:
+        kept: the poems that `tag` kept.
+        dropped: the rejects of clean and tag.
+        tagged: the poems that `tag` looked at, kept or not.
+        reports: what scrape, clean and tag left in `metrics`.
+        languages: code and English name of the languages wanted.
+    """
+    reasons = dropped["reason"].value_counts()
+    sources = source_rows(kept, dropped, reports["scrape"])
+    return {
+        "sections": SECTIONS,
+        "languages": languages,
+        "warnings": cautions(kept, tagged, sources, languages),
+        "total": len(kept) + len(dropped),
+        "kept": len(kept),
+        "words": int(kept["words"].sum()),
+        "authors": kept["author"].nunique(),
+        "by_language": {
+            name: {"poems": int((kept["language"] == code).sum()), "words": words_in(kept, code)}
+            for code, name in languages.items()
+        },
+        "reasons": bars(reasons),
+        "sources": sources,
+        "confusion": pd.crosstab(*declared_and_detected(tagged)),
+        "disagreeing": dropped[disagrees(dropped)].head(DISAGREEING).to_dict("records"),
+        "disagreeing_in_all": int(disagrees(dropped).sum()),
+        "authors_of": {name: top(kept, code, "author") for code, name in languages.items()},
+        "forms_of": {name: top(kept, code, "style") for code, name in languages.items()},
+        "periods_of": {name: periods(kept[kept["language"] == code]) for code, name in languages.items()},
+        "lengths_of": {name: lengths(kept[kept["language"] == code], name) for code, name in languages.items()},
+        "examples_of": {reason: examples(dropped[dropped["reason"] == reason]) for reason in reasons.index},
+        "reason_counts": reasons.to_dict(),
+        "twins": duplicate_clusters(kept, dropped),
+        "twin_poems": int(dropped["reason"].isin(DUPLICATES).sum()),
+        "related": related(kept),
+        "related_poems": int(kept["cluster"].duplicated(keep=False).sum()),
+        "rules": list(rule_rows(reports["clean"]["rules"])),
+    }
+
+
+def source_rows(kept: pd.DataFrame, dropped: pd.DataFrame, scrape: dict[str, Any]) -> list[dict[str, Any]]:
+    """For each source what it brought, what stayed, and how its crawl went."""
+    rows = []
+    for name in sorted({*kept["source"], *dropped["source"], *scrape}):
+        own, lost, crawl = kept[kept["source"] == name], dropped[dropped["source"] == name], scrape.get(name, {})
+        rows.append(
+            {
+                "name": name,
+                "poems": len(own) + len(lost),
+                "kept": len(own),
+                "dropped": len(lost),
+                "main_reason": lost["reason"].mode().get(0, ""),
+                "licences": listed(sorted(set(own["licence"].dropna()))) or "none named",
+                "pages": crawl.get("pages", 0),
+                "failed": crawl.get("failed", 0),
+                "without_poem": crawl.get("without_poem", 0),
+                "down": crawl.get("stale", False),
+            }
+        )
+    return rows
+
+
+def bars(counts: pd.Series, most: int | None = None) -> list[dict[str, Any]]:
+    """Rows of a table with bars: name, count, and the bar's length as a share of the longest."""
+    longest = counts.max() if len(counts) else 1
+    return [
+        {"name": name, "count": int(number), "length": number / longest} for name, number in counts.head(most).items()
+    ]
+
+
+def top(poems: pd.DataFrame, language: str, column: str) -> dict[str, Any]:
+    """The commonest values of a column in a language, how many there are, and how many poems have none."""
+    values = poems.loc[poems["language"] == language, column]
+    return {
+        "rows": bars(values.value_counts(), SHOWN),
+        "different": values.nunique(),
+        "missing": int(values.isna().sum()),
+    }
+
+
+def periods(poems: pd.DataFrame) -> list[dict[str, Any]]:
+    """Poems by century, where their sources date them."""
+    years = poems["year"].dropna().astype(int)
+    centuries = ((years - 1) // 100 + 1).value_counts().sort_index()
+    endings = {1: "st", 2: "nd", 3: "rd"}
+    named = {
+        number: f"{number}{'th' if number in (11, 12, 13) else endings.get(number % 10, 'th')}"
+        for number in centuries.index
+    }
+    return bars(centuries.rename(lambda number: f"{named[number]} century"))
+
+
+def lengths(poems: pd.DataFrame, language: str) -> list[dict[str, Any]]:
+    """Histograms and quantiles of words and of lines a poem."""
+    shown = []
+    for unit in ("words", "lines"):
+        values = poems[unit].to_numpy()
+        if not len(values):
+            continue
+        columns, edges = length_columns(values)
+        low, high = np.percentile(values, [25, 75])
+        title = f"{language}: {unit} a poem. Half of the poems have between {low:.0f} and {high:.0f}."
+        shown.append(
+            {
+                "unit": unit,
+                "chart": histogram(columns, edges, title, unit),
+                "quantiles": {name: int(np.percentile(values, at)) for name, at in QUANTILES.items()},
+            }
+        )
+    return shown
+
+
+def length_columns(values: np.ndarray) -> tuple[list[int], list[int]]:
+    """Counts and edges of a histogram of whole numbers; its last column takes the longest hundredth too."""
+    width = max(1, int(np.ceil(np.percentile(values, 99) / COLUMNS)))
+    edges = [width * number for number in range(COLUMNS + 1)]
+    counts, _ = np.histogram(np.minimum(values, edges[-1] - 1), edges)
+    return counts.tolist(), edges
+
+
+def declared_and_detected(tagged: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+    """What the source says and what the text says of each poem's language."""
+    return (
+        tagged["declared_language"].fillna("undeclared").rename("declared"),
+        tagged["language"].fillna("unknown").rename("detected"),
+    )
+
+
+def examples(dropped: pd.DataFrame) -> list[dict[str, Any]]:
+    """Some rejects of one reason, of as many sources as there are."""
+    turns = dropped.groupby("source", dropna=False).cumcount()
+    return dropped.loc[turns.sort_values(kind="stable").index].head(EXAMPLES).to_dict("records")
+
+
+def duplicate_clusters(kept: pd.DataFrame, dropped: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
+    """The largest clusters of copies, and of the near duplicates those least alike, where a threshold errs first."""
+    copies = dropped[dropped["reason"].isin(DUPLICATES)]
+    originals = copies["detail"].str.rsplit(" ", n=1).str[-1]
+    better = {copy: best for copy, best in zip(copies["poem_id"], originals, strict=True) if copy != best}
+
+    def root(poem_id: str) -> str:
+        while poem_id in better:
+            poem_id = better[poem_id]
+        return poem_id
+
+    poems = {poem["poem_id"]: poem for table in (dropped, kept) for poem in table.to_dict("records")}
+    clusters: dict[str, list[dict[str, Any]]] = {}
+    for copy, original in zip(copies.to_dict("records"), originals, strict=True):
+        clusters.setdefault(root(original), []).append(copy)
+    largest = sorted(clusters, key=lambda best: (-len(clusters[best]), best))[:CLUSTERS]
+    near = copies[copies["reason"] == "near duplicate"].sort_values(["detail", "poem_id"]).head(CLUSTERS)
+    pairs = [(poems[copy["detail"].rsplit(" ", 1)[-1]], copy) for copy in near.to_dict("records")]
+    return {
+        "largest": [
+            {"best": poems[best], "copies": clusters[best][:MEMBERS], "size": len(clusters[best]) + 1}
+            for best in largest
+        ],
+        "least_alike": [{"best": best, "copies": [copy], "size": 2} for best, copy in pairs],
+    }
+
+
+def related(kept: pd.DataFrame) -> list[list[dict[str, Any]]]:
+    """Kept poems that resemble each other, by cluster, the largest first; no test split goes through a cluster."""
+    alike = kept[kept["cluster"].duplicated(keep=False)]
+    sizes = alike.groupby("cluster").size().sort_values(ascending=False, kind="stable")
+    return [alike[alike["cluster"] == name].head(MEMBERS).to_dict("records") for name in sizes.index[:CLUSTERS]]
+
+
+def write_plots(kept: pd.DataFrame, dropped: pd.DataFrame, tagged: pd.DataFrame) -> None:
+    """The tables behind the charts, which `dvc plots show` and `dvc plots diff` draw."""
+    poems = kept.groupby(["source", "language"]).size().rename("poems").reset_index()
+    poems["source"] += " (" + poems.pop("language") + ")"
+    columns, edges = length_columns(kept["words"].to_numpy()) if len(kept) else ([], [0])
+    pairs = zip(edges, columns, strict=False)
+    tables = {
+        POEMS: poems,
+        LENGTHS: pd.DataFrame(pairs, columns=["words", "poems"]),
+        REJECTS: dropped["reason"].value_counts().rename("poems").rename_axis("reason").reset_index(),
+        LANGUAGES: pd.concat(declared_and_detected(tagged), axis=1),
+    }
+    for path, table in tables.items():
+        with whole_file(path) as partial:
+            table.to_csv(partial, index=False)
+
+
+@stage
+def main() -> None:
+    kept, foreign = read_table(TAGGED / "poems.parquet"), read_table(TAGGED / "rejects.parquet")
+    dropped = pd.concat([read_table(CLEAN / "rejects.parquet"), foreign], ignore_index=True)
+    tagged = pd.concat([kept, foreign], ignore_index=True)
+    reports = {name: read_report(Path(f"metrics/{name}.json")) for name in ("scrape", "clean")}
+    page = corpus_page(kept, dropped, tagged, reports, load_params().languages)
+    write_plots(kept, dropped, tagged)
+    write_page("corpus.html", PAGE, **page)
+    print(f"{PAGE}: {len(kept)} poems, {count(len(page['warnings']), 'warning')}")
+
+
+if __name__ == "__main__":
+    main()
