@@ -1,0 +1,272 @@
+"""Our training against the seed's recipe on this machine's GPU, with nothing installed but torch and transformers.
+
+    python -m benchmarks.gpu BASE_FOLDER [--poems FILE] [--whole-job] [--write docs/results/gpu.md]
+
+takes weights and tokenizer from a folder (`python -m pipeline.base` says where a packaged base lies) and poems from
+JSON lines (`text`, `language`, and where known `title` and `author`; .gz too) or Parquet; without them it makes up
+token ids with the lengths of short poems. It prints
+
+- ours, in each variant: packed rows, bfloat16, the loss by chunks; attention by torch's SDPA or by FlexAttention, which
+  passes over what other poems hold, each with and without torch.compile; one that fails says why and the rest go on;
+- seed: float32, six poems a step, each padded to 1,024 tokens, labels on the padding, as transformers' Trainer does it;
+- the time of the seed-scale job, 23,128 poems three times over: from the measured speed, or with `--whole-job` by doing
+  it, tokenizing and packing included, with the fastest variant.
+"""
+
+import argparse
+import gc
+import gzip
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import torch
+import transformers
+from torch import Tensor
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from benchmarks.page import markdown, write_page
+from pipeline.flops import flops_per_token
+from pipeline.likelihood import context_length, hidden_states, summed_loss
+from pipeline.packing import Example, examples_of, pack
+from pipeline.prompt import Request, language_token
+
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+VARIANTS = {"sdpa": ("sdpa", False), "sdpa-compiled": ("sdpa", True), "flex-compiled": ("flex_attention", True)}
+WARM_UP = 3  # steps before the clock starts: compilation, the allocator, the choice of kernels
+JOB_POEMS, JOB_EPOCHS = 23_128, 3
+SEED_POEMS, SEED_LENGTH = 6, 1024
+
+
+@dataclass
+class Measured:
+    """What some steps took; `loss` is that of the last one, in nats a token that the contender counts."""
+
+    tokens: int
+    steps: int
+    seconds: float
+    flops: float
+    loss: float
+    peak_memory: float
+
+
+def read_poems(path: Path) -> Iterator[tuple[Request, str]]:
+    """The poems of a file, each with what its header says."""
+    if path.suffix == ".parquet":
+        import pyarrow.parquet  # pandas and pyarrow are not on every machine, and needed for this alone
+
+        records = pyarrow.parquet.read_table(path).to_pylist()
+    else:
+        with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as lines:
+            records = [json.loads(line) for line in lines]
+    for record in records:
+        fields = {name: record.get(name) for name in ("title", "author", "style")}
+        yield Request(record["language"], **fields), record["text"]
+
+
+def made_up_examples(count: int, block_size: int, vocabulary: int) -> list[Example]:
+    """Token ids at random, as many to a poem as short poems have (half of them more than 180)."""
+    random = np.random.default_rng(0)
+    lengths = np.exp(random.normal(np.log(180), 0.7, count)).astype(int).clip(24, block_size)
+    return [Example(random.integers(10, vocabulary, length).tolist(), 12) for length in lengths]
+
+
+def load(base: Path, tokens: int, attention: str) -> PreTrainedModel:
+    """The base in float32 with a row for each token, on the device, ready to train."""
+    model = AutoModelForCausalLM.from_pretrained(base, attn_implementation=attention).float()
+    if tokens > model.get_input_embeddings().num_embeddings:
+        model.resize_token_embeddings(tokens, mean_resizing=False)
+    return model.to(DEVICE).train()
+
+
+def adam(model: PreTrainedModel) -> torch.optim.Optimizer:
+    return torch.optim.AdamW(model.parameters(), lr=5e-5, fused=True)
+
+
+def timed(step: Callable[[int], tuple[Tensor, int]], steps: int, warm_up: int, flops: float) -> Measured:
+    """Time `steps` steps after `warm_up` of them; `step` gives a loss on the device and its real tokens."""
+    tokens, started = 0, time.perf_counter()
+    for number in range(warm_up + steps):
+        if number == warm_up:
+            wait()
+            tokens, started = 0, time.perf_counter()
+        loss, seen = step(number)
+        tokens += seen
+    wait()
+    seconds = time.perf_counter() - started
+    return Measured(tokens, steps, seconds, flops * tokens, loss.item(), peak_memory_gb())
+
+
+def wait() -> None:
+    """Until the GPU has done what it was given."""
+    if DEVICE.type == "cuda":
+        torch.cuda.synchronize()
+
+
+def peak_memory_gb() -> float:
+    return torch.cuda.max_memory_allocated() / 1e9 if DEVICE.type == "cuda" else float("nan")
+
+
+def train_ours(
+    base: Path, tokenizer: PreTrainedTokenizerBase, examples: list[Example], arguments: argparse.Namespace, variant: str
+) -> Callable[[int, int], Measured]:
+    """A function that trains for some steps in a variant, after some that warm up; rows are taken in turn."""
+    attention, compiled = VARIANTS[variant]
+    model = load(base, len(tokenizer), attention)
+    if compiled:
+        model.base_model.compile()
+    optimizer = adam(model)
+    packed = pack(examples, arguments.block_size, tokenizer.pad_token_id or 0)
+    rows = {name: torch.from_numpy(column) for name, column in packed.items()}
+    order = np.random.default_rng(0).permutation(len(rows["input_ids"]))
+    positions = packed["position_ids"]
+    real = (positions > 0).sum(axis=1) + (positions == 1).sum(axis=1)  # padding stays at 0, poems leave it once
+    flops = flops_per_token(model, float((positions + 1).sum() / max(1, real.sum())))
+
+    def step(number: int) -> tuple[Tensor, int]:
+        chosen = np.take(order, range(number * arguments.rows, (number + 1) * arguments.rows), mode="wrap")
+        batch = {name: column[chosen].to(DEVICE, non_blocking=True).long() for name, column in rows.items()}
+        counted = (batch["labels"][:, 1:] != -100).sum()
+        with torch.autocast(DEVICE.type, torch.bfloat16):
+            loss = summed_loss(model, hidden_states(model, batch["input_ids"], batch["position_ids"]), batch["labels"])
+        loss = loss / counted
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss.detach(), int(real[chosen].sum())
+
+    return lambda steps, warm_up: timed(step, steps, warm_up, flops)
+
+
+def train_seed(
+    base: Path, tokenizer: PreTrainedTokenizerBase, examples: list[Example], arguments: argparse.Namespace
+) -> Measured:
+    """The seed's arithmetic: what its Trainer did, without its bookkeeping."""
+    model = load(base, len(tokenizer), "sdpa")
+    optimizer, length = adam(model), min(SEED_LENGTH, context_length(model.config))
+    lengths = np.array([len(example.input_ids) for example in examples])
+
+    def step(number: int) -> tuple[Tensor, int]:
+        poems = [examples[(number * SEED_POEMS + place) % len(examples)].input_ids for place in range(SEED_POEMS)]
+        ids = torch.full((SEED_POEMS, length), tokenizer.pad_token_id or 0)
+        mask = torch.zeros_like(ids)
+        for row, poem in enumerate(poems):
+            ids[row, : len(poem)] = torch.tensor(poem[:length])
+            mask[row, : len(poem)] = 1
+        loss = model(input_ids=ids.to(DEVICE), attention_mask=mask.to(DEVICE), labels=ids.to(DEVICE)).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss.detach(), int(mask.sum())
+
+    flops = flops_per_token(model, float((lengths * (lengths + 1) / 2).sum() / lengths.sum()))
+    return timed(step, arguments.seed_steps, min(WARM_UP, arguments.seed_steps), flops)
+
+
+def table(measured: dict[str, Measured], seconds_of_job: dict[str, float], peak: float) -> str:
+    """The contenders side by side; the share of the peak counts what real tokens need and nothing else."""
+    speeds = {name: found.tokens / found.seconds for name, found in measured.items()}
+    rows = [
+        (
+            name,
+            found.steps,
+            f"{found.seconds / found.steps:.3f}",
+            f"{speeds[name]:,.0f}",
+            f"{speeds[name] / speeds['seed']:.1f}",
+            f"{found.flops / found.seconds / peak:.1%}",
+            f"{found.peak_memory:.1f}",
+            f"{found.loss:.3f}",
+            f"{seconds_of_job[name] / 60:,.1f}",
+        )
+        for name, found in measured.items()
+    ]
+    figures = ("real tokens a second", "times the seed's", f"of {peak:.0e} FLOP/s", "peak GB", "last loss")
+    return markdown(("contender", "steps", "seconds a step", *figures, "minutes of the job, projected"), rows)
+
+
+def parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("base", type=Path, help="a folder with weights and tokenizer")
+    parser.add_argument("--poems", type=Path, help="JSON lines or Parquet; made up where there is none")
+    parser.add_argument("--count", type=int, default=JOB_POEMS, help="poems to take or make up, at most")
+    parser.add_argument("--block-size", type=int, default=1024, help="tokens a packed row")
+    parser.add_argument("--rows", type=int, default=32, help="packed rows a step")
+    parser.add_argument("--steps", type=int, default=30, help="timed steps of ours")
+    parser.add_argument("--seed-steps", type=int, default=20, help="timed steps of the seed's recipe")
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    parser.add_argument("--whole-job", action="store_true", help="do the whole job with the fastest variant")
+    parser.add_argument("--peak-flops", type=float, default=790e12, help="what the GPU's matrices reach in bfloat16")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="write the tables to this Markdown page too")
+    return parser.parse_args()
+
+
+def main() -> None:
+    arguments = parse_arguments()
+    base, tokenizer = arguments.base, AutoTokenizer.from_pretrained(arguments.base)
+    poems = list(islice(read_poems(arguments.poems), arguments.count)) if arguments.poems else []
+    tokenizer.add_tokens(sorted({language_token(request.language) for request, _ in poems}), special_tokens=True)
+
+    def make_examples() -> list[Example]:
+        if not poems:
+            return made_up_examples(arguments.count, arguments.block_size, len(tokenizer))
+        made = (examples_of(tokenizer, request, text, arguments.block_size) for request, text in poems)
+        return [example for examples in made for example in examples]
+
+    examples = make_examples()
+    tokens, count = sum(len(example.input_ids) for example in examples), len(poems) or arguments.count
+    measured = {"seed": train_seed(base, tokenizer, examples, arguments)}
+    failed = []
+    for variant in arguments.variants:
+        start_afresh()
+        try:
+            train = train_ours(base, tokenizer, examples, arguments, variant)
+            measured[f"ours, {variant}"] = train(arguments.steps, WARM_UP)
+        except Exception as error:  # a variant may lack a kernel here; the others are still to be measured
+            failed.append(f"{variant}: {type(error).__name__}: {str(error).splitlines()[0]}")
+    job_tokens = JOB_EPOCHS * tokens * JOB_POEMS / count
+    seconds_of_job = {name: job_tokens / found.tokens * found.seconds for name, found in measured.items()}
+    parts = [
+        f"{device_name()}, torch {torch.__version__}, transformers {transformers.__version__}; base {base.name}, "
+        f"{count:,} {'poems' if poems else 'made-up poems'} of {tokens / count:.0f} tokens on average\n",
+        table(measured, seconds_of_job, arguments.peak_flops),
+        *(f"Failed: {line}\n" for line in failed),
+    ]
+    if arguments.whole_job:
+        fastest = min(seconds_of_job.keys() - {"seed"}, key=seconds_of_job.__getitem__).removeprefix("ours, ")
+        start_afresh()
+        started = time.perf_counter()
+        examples = make_examples()
+        rows = len(pack(examples, arguments.block_size, 0)["input_ids"])
+        done = train_ours(base, tokenizer, examples, arguments, fastest)(-(-JOB_EPOCHS * rows // arguments.rows), 0)
+        seconds = time.perf_counter() - started
+        parts.append(
+            f"The whole job, {fastest}: {JOB_EPOCHS} × {count:,} poems in {seconds:.1f} s, {done.seconds:.1f} s of it "
+            f"in {done.steps:,} steps, the rest loading, tokenizing and packing; last loss {done.loss:.3f}\n"
+        )
+    page = "\n".join(parts)
+    print(page)
+    if arguments.write:
+        write_page(arguments.write, "Training on a GPU", "benchmarks.gpu", page)
+
+
+def start_afresh() -> None:
+    """Forget what the last contender compiled and held."""
+    gc.collect()
+    torch.compiler.reset()
+    if DEVICE.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def device_name() -> str:
+    return torch.cuda.get_device_name() if DEVICE.type == "cuda" else "CPU"
+
+
+if __name__ == "__main__":
+    main()
