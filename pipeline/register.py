@@ -1,5 +1,6 @@
 """The stage *register*: the tuned model as a version in MLflow, described, tagged, and loaded back to write a poem."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from pipeline.base import licence_of
 from pipeline.mlflow_model import SIGNATURE
 from pipeline.params import Params, load_params
 from pipeline.poems import read_report, write_report
+from pipeline.registry import MANIFEST_TAG, manifest
 from pipeline.samples import Sample, read_samples, shown
 from pipeline.stage import BadInput, stage
 from pipeline.tracking import ROOT, mlflow_run, provenance, recorded_run_id
@@ -106,6 +108,7 @@ def register(params: Params, report: dict[str, Any], samples: list[Sample]) -> d
         "method": params.finetune.method,
         "licence": licence_of(params.base),
         "data_md5": data_version(ROOT / "dvc.lock"),
+        MANIFEST_TAG: json.dumps(manifest(POET)),
     }
     with mlflow_run(recorded_run_id()) as run:
         logged = mlflow.pyfunc.log_model(

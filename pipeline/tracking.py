@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
@@ -27,6 +28,12 @@ RUN_FILE = Path("models/run.json")
 def tracking_uri() -> str:
     """`MLFLOW_TRACKING_URI`, or else SQLite in the repository's root."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlflow.db'}"
+
+
+def without_password(uri: str) -> str:
+    """An address as it may be printed."""
+    parts = urlsplit(uri)
+    return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
 
 
 @contextmanager
