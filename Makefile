@@ -9,7 +9,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: run preset flow test bench mlflow prefect lock
+.PHONY: run preset flow test bench promote rollback mlflow prefect lock
 
 run: $(VENV)/installed $(if $(PRESET),preset)  ## the whole pipeline; PRESET=gpu for full size
 	dvc repro
@@ -30,6 +30,12 @@ bench: $(VENV)/bench-installed  ## speed, memory and accuracy, printed as tables
 	python -m benchmarks.corpus
 	python -m benchmarks.language
 	python -m benchmarks.training
+
+promote: $(VENV)/installed  ## make the challenger, or VERSION=n, the champion where every gate of params holds
+	python -m pipeline.promote $(VERSION)
+
+rollback: $(VENV)/installed  ## give the alias back to the champion before; REASON="why"
+	python -m pipeline.promote rollback $(REASON)
 
 mlflow: $(VENV)/installed  ## runs, figures and versions at http://127.0.0.1:5000
 	python -m pipeline.tracking

@@ -222,6 +222,13 @@ class Register(Section):
     alias: str = pydantic.Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
 
 
+class Promote(Section):
+    alias: str = pydantic.Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
+    not_worse: dict[str, pydantic.NonNegativeFloat]
+    at_least: dict[str, float]
+    at_most: dict[str, float]
+
+
 class Engine(Section):
     address: str | None = pydantic.Field(default=None, pattern=r"^[a-z]+://.+$")
 
@@ -240,6 +247,7 @@ class Params(Section):
     generation: Generation
     evaluate: Evaluate
     register_: Register = pydantic.Field(alias="register")
+    promote: Promote
 
     @pydantic.model_validator(mode="after")
     def _languages_agree(self) -> "Params":

@@ -1,5 +1,6 @@
 """The stage *register*: the tuned model as a version in MLflow, described, tagged, and loaded back to write a poem."""
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -13,15 +14,17 @@ from ruamel.yaml import YAML
 from pipeline.base import licence_of
 from pipeline.mlflow_model import SIGNATURE
 from pipeline.params import Params, load_params
-from pipeline.poems import read_report, write_report
+from pipeline.poems import read_report, read_table, write_report
 from pipeline.registry import MANIFEST_TAG, manifest
 from pipeline.samples import Sample, read_samples, shown
 from pipeline.stage import BadInput, stage
-from pipeline.tracking import ROOT, mlflow_run, provenance, recorded_run_id
+from pipeline.tracking import ROOT, mlflow_run, provenance, recorded_run_id, uncommitted
 
 POET = Path("models/poet")
 SAMPLES = Path("data/evaluation/poems.parquet")
 FIGURES = Path("metrics/evaluate.json")
+TEST = Path("data/tokens/test.parquet")
+ORIGIN = "origin"  # folder of the run's artifacts
 REPORT = Path("metrics/register.json")
 
 # What a version needs beside the code that travels with it.
@@ -61,6 +64,17 @@ def data_version(lock: Path) -> str:
     return next((out["md5"] for out in stages.get("tag", {}).get("outs", []) if out["path"] == "data/tagged"), "none")
 
 
+def split_rule(params: Params) -> str:
+    """What decides which poems are test poems. Models trained under one rule have seen none of each other's."""
+    rule = params.tokenize
+    return f"seed {rule.seed}, share {rule.test_share}, clusters {params.clean.cluster_similarity}"
+
+
+def split_digest(test: pd.DataFrame) -> str:
+    """A hash of the test poems, whatever their order."""
+    return hashlib.sha256("\0".join(sorted(test["text"])).encode()).hexdigest()
+
+
 def description(params: Params, report: dict[str, Any], samples: list[Sample]) -> str:
     """A short model card in Markdown: what the version is, its figures beside the base's and people's, samples."""
     rows = [
@@ -94,6 +108,28 @@ def example(params: Params) -> pd.DataFrame:
     return pd.DataFrame({"prompt": prompts.values(), "language": prompts.keys(), "max_words": 40, "seed": 0})
 
 
+def version_tags(params: Params, test: pd.DataFrame) -> dict[str, str]:
+    """What a version says of itself: its origin, its licence, its files, and what it may be measured on."""
+    return provenance() | {
+        "base": params.base,
+        "method": params.finetune.method,
+        "licence": licence_of(params.base),
+        "data_md5": data_version(ROOT / "dvc.lock"),
+        "params_sha256": hashlib.sha256(params.model_dump_json().encode()).hexdigest(),
+        "test_split": split_digest(test),
+        "split_rule": split_rule(params),
+        MANIFEST_TAG: json.dumps(manifest(POET)),
+    }
+
+
+def log_origin(params: Params) -> None:
+    """Log to the run what, beside the commit, brings its code, data and params back: see `pipeline.restore`."""
+    mlflow.log_text(params.model_dump_json(by_alias=True, indent=2), f"{ORIGIN}/params.yaml")  # JSON is YAML too
+    mlflow.log_text(uncommitted(), f"{ORIGIN}/uncommitted.patch")
+    if (ROOT / "dvc.lock").exists():
+        mlflow.log_artifact(str(ROOT / "dvc.lock"), ORIGIN)
+
+
 def register(params: Params, report: dict[str, Any], samples: list[Sample]) -> dict[str, Any]:
     """Log the model to the run that trained it, make it a version, see that it writes, and give it the alias.
 
@@ -103,14 +139,9 @@ def register(params: Params, report: dict[str, Any], samples: list[Sample]) -> d
         What `metrics/register.json` holds.
     """
     name, alias = params.register_.model_name, params.register_.alias
-    tags = provenance() | {
-        "base": params.base,
-        "method": params.finetune.method,
-        "licence": licence_of(params.base),
-        "data_md5": data_version(ROOT / "dvc.lock"),
-        MANIFEST_TAG: json.dumps(manifest(POET)),
-    }
+    tags = version_tags(params, read_table(TEST))
     with mlflow_run(recorded_run_id()) as run:
+        log_origin(params)
         logged = mlflow.pyfunc.log_model(
             name="poet",
             python_model=str(ROOT / "pipeline" / "mlflow_model.py"),

@@ -70,14 +70,19 @@ def provenance() -> dict[str, str]:
     }
 
 
+def uncommitted() -> str:
+    """What of the code differs from the commit, as a patch; params.yaml and dvc.lock are kept whole elsewhere."""
+    return _git("diff", "HEAD", "--binary", "--", ".", ":!params.yaml", ":!dvc.lock", ":!metrics", ":!plots")
+
+
 def recorded_run_id() -> str | None:
     """The run that `finetune` wrote down for the stages after it."""
     return read_report(RUN_FILE)["run_id"] if RUN_FILE.exists() else None
 
 
 def _git(*arguments: str) -> str:
-    """What git says, or nothing where this is no repository."""
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    """What git says, without the newline at its end; nothing where this is no repository."""
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.removesuffix("\n")
 
 
 if __name__ == "__main__":
