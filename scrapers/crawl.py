@@ -58,6 +58,7 @@ def _report(crawler: Crawler) -> dict[str, Any]:
         "poems": figures.get("item_scraped_count", 0),
         "without_poem": len(spider.without_poem),
         "failed": len(spider.failed),
+        "unchanged": figures.get("httpcache/revalidate", 0),
         "retried": figures.get("retry/count", 0),
         "redirected": sum(redirects),
         "forbidden_by_robots": figures.get("robotstxt/forbidden", 0),

@@ -17,12 +17,12 @@ DOWNLOADER_MIDDLEWARES = {
 RETRY_TIMES = 3
 RETRY_HTTP_CODES = [429, 500, 502, 503, 504, 522, 524, 408]
 
-# A crawl that was stopped goes on from the pages it has; a day later they are fetched anew.
+# A crawl that was stopped goes on from the pages it has; a day later the site is asked which of them changed.
 HTTPCACHE_ENABLED = True
 HTTPCACHE_DIR = "httpcache"
-HTTPCACHE_EXPIRATION_SECS = 24 * 3600
+HTTPCACHE_FRESH_SECS = 24 * 3600
 HTTPCACHE_IGNORE_HTTP_CODES = [404, *RETRY_HTTP_CODES]
-HTTPCACHE_POLICY = "scrapers.cache.KeepUnlessForbidden"
+HTTPCACHE_POLICY = "scrapers.cache.AskWhetherItChanged"
 
 COOKIES_ENABLED = False
 TELNETCONSOLE_ENABLED = False

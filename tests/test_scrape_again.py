@@ -1,7 +1,12 @@
 """Scraping a second time: what stays when a source is down, and what is said when it yields less than before."""
 
+import hashlib
 import json
 import socket
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import datasets
 import huggingface_hub
@@ -98,3 +103,62 @@ def test_a_users_own_files_may_shrink(folders, tmp_path):
     poems = tmp_path / "poems.txt"
     poems.write_text("The crane")
     assert again(folders, mine={"kind": "files", "path": str(poems)})["mine"]["poems"] == 1
+
+
+@pytest.fixture
+def changing_site():
+    """The address of a site whose pages were all sent two days ago, its pages, and what was asked for and answered."""
+    pages, answers = {}, []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = pages.get(self.path, "").encode()
+            tag = f'"{hashlib.sha256(body).hexdigest()}"'
+            status = 404 if not body else 304 if self.headers["If-None-Match"] == tag else 200
+            if body:
+                answers.append((self.path, status))
+            self.send_response_only(status)
+            self.send_header("Date", format_datetime(datetime.now(UTC) - timedelta(days=2), usegmt=True))
+            self.send_header("ETag", tag)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(body) if status == 200 else 0))
+            self.end_headers()
+            if status == 200:
+                self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", pages, answers
+        server.shutdown()
+        thread.join()
+
+
+def test_a_refresh_fetches_only_pages_that_are_new_or_changed(changing_site, tmp_path, monkeypatch):
+    site, pages, answers = changing_site
+    monkeypatch.chdir(tmp_path)
+
+    def poems_after_crawl(number):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        report = scrape(Scrape.model_validate({"sources": {"mine": wiki(site, ["/wiki/A"])}}), folder, folder / "no")
+        poems = [json.loads(line)["text"] for line in (folder / "mine.jsonl").read_text().splitlines()]
+        return poems, report["mine"]["unchanged"]
+
+    def part(text):
+        return f'<div class="mw-parser-output"><p class="poem">{text}</p></div>'
+
+    pages["/wiki/A"] = '<div class="mw-parser-output"><a href="/wiki/A/1">1</a> <a href="/wiki/A/2">2</a></div>'
+    pages |= {"/wiki/A/1": part("one"), "/wiki/A/2": part("two")}
+    assert poems_after_crawl(1) == (["one", "two"], 0)
+    answers.clear()
+    pages["/wiki/A"] += '<div class="mw-parser-output"><a href="/wiki/A/3">3</a></div>'
+    pages |= {"/wiki/A/2": part("two, changed"), "/wiki/A/3": part("three")}
+    assert poems_after_crawl(2) == (["one", "two, changed", "three"], 1)
+    assert sorted(answers) == [("/wiki/A", 200), ("/wiki/A/1", 304), ("/wiki/A/2", 200), ("/wiki/A/3", 200)]
+    answers.clear()
+    assert poems_after_crawl(3) == (["one", "two, changed", "three"], 4)
+    assert {status for _, status in answers} == {304}

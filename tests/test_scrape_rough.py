@@ -18,11 +18,16 @@ HTML = {"Content-Type": "text/html"}
 VERSE = "<meta charset='{0}'><div class='verse'>Mañana<br>será</div>"
 OLD = VERSE.format("windows-1252").encode("windows-1252")
 ROUGH = {
-    "/": (200, HTML, b"".join(b"<a href='/%s'>x</a>" % name for name in (b"busy", b"cut", b"old", b"header", b"away"))),
+    "/": (
+        200,
+        HTML,
+        b"".join(b"<a href='/%s'>x</a>" % name for name in (b"busy", b"cut", b"old", b"header", b"away", b"slow")),
+    ),
     "/busy": (429, {"Retry-After": "1"}, b"Slow down"),  # the first time
     "/cut": (200, HTML | {"Content-Length": "9999"}, VERSE.encode()),
     "/old": (200, HTML, OLD),
     "/header": (200, {"Content-Type": "text/html; charset=utf-8"}, VERSE.format("windows-1252").encode()),
+    "/slow": (200, HTML, VERSE.format("utf-8").encode()),  # in three pieces, half a second apart
     "/away": (302, {"Location": "http://localhost:1/"}, b""),
 }
 
@@ -43,7 +48,9 @@ def rough_site():
             for name, value in ({"Content-Length": str(len(body))} | headers).items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body)
+            for piece in (body[:30], body[30:40], body[40:]) if self.path == "/slow" else (body,):
+                self.wfile.write(piece)
+                time.sleep(0.5 if self.path == "/slow" else 0)
 
         def log_message(self, *_):
             pass
@@ -63,7 +70,7 @@ def test_a_rough_site_gives_what_it_has_and_the_rest_is_counted(rough_site, tmp_
     report = scrape(Scrape.model_validate({"sources": {"mine": source}}), tmp_path, tmp_path / "earlier")["mine"]
     poems = [json.loads(line) for line in (tmp_path / "mine.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {poem["url"].removeprefix(site): poem["text"] for poem in poems} == dict.fromkeys(
-        ("/busy", "/header", "/old"), "Mañana\nserá"
+        ("/busy", "/header", "/old", "/slow"), "Mañana\nserá"
     )
     first, second = asked["/busy"]
     assert second - first >= 1  # as Retry-After asks

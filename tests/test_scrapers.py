@@ -12,7 +12,7 @@ from scrapy.settings import Settings
 from scrapers import settings as scrapy_settings
 from scrapers.anthology.markup import block
 from scrapers.anthology.poems import Poem
-from scrapers.cache import KeepUnlessForbidden
+from scrapers.cache import AskWhetherItChanged
 from scrapers.spiders.wikisource import NOT_VERSE, WikisourceSpider
 from scrapers.verse import verse
 
@@ -143,4 +143,4 @@ def test_pages_are_kept_for_a_crawl_that_goes_on_unless_the_site_forbids_it(stat
     values = Settings()
     values.setmodule(scrapy_settings)
     response = Response(SITE, status=status, headers=headers)
-    assert KeepUnlessForbidden(values).should_cache_response(response, Request(SITE)) is kept
+    assert AskWhetherItChanged(values).should_cache_response(response, Request(SITE)) is kept
