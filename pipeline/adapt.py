@@ -1,16 +1,18 @@
-"""What trains and what stays frozen: LoRA or every weight, and the language tokens in either case."""
+"""What trains and what stays frozen: LoRA, QLoRA or every weight, and the language tokens in either case."""
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from pipeline.likelihood import check_head
 from pipeline.params import Finetune
 from pipeline.prompt import language_token
+from pipeline.stage import BadInput
 from pipeline.vocabulary import cut_model
 
 
@@ -46,14 +48,18 @@ def prepare_model(
 ) -> PreTrainedModel:
     """Load the base, give it rows for the language tokens, and make trainable what the method trains.
 
-    Frozen weights are held in `dtype`; weights that train are held in float32, and autocast does the rest. Where the
-    vocabulary was cut, `kept` are the tokens that the base keeps of its own.
+    Frozen weights are held in `dtype`, or in four bits; weights that train are held in float32, and autocast does the
+    rest. Where the vocabulary was cut, `kept` are the tokens that the base keeps of its own.
 
     Returns:
-        The model; under LoRA its submodule `language_rows` trains beside the adapters.
+        The model on `device`; under LoRA its submodule `language_rows` trains beside the adapters.
+
+    Raises:
+        BadInput: the method is not for this machine, or the base is of a family whose head is not a plain matrix.
     """
-    frozen = params.method == "lora"
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=dtype if frozen else torch.float32)
+    if params.method == "qlora":
+        check_four_bits(torch.device(device))
+    model = load_weights(base, params.method, dtype, device)
     if kept is not None:
         cut_model(model, kept)
     known = model.get_input_embeddings().num_embeddings
@@ -70,7 +76,7 @@ def prepare_model(
     if params.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
         model.enable_input_require_grads()
-    if not frozen:
+    if params.method == "full":
         return model.to(device)
     lora = LoraConfig(
         r=params.lora_rank,
@@ -83,6 +89,44 @@ def prepare_model(
     adapted = get_peft_model(model, lora)
     adapted.language_rows = LanguageRows(embedding, rows)
     return adapted.to(device)
+
+
+def load_weights(base: Path, method: str, dtype: torch.dtype, device: torch.device | str) -> PreTrainedModel:
+    """The base as the method holds it: in float32 to train, in `dtype` or, for QLoRA, in four bits to stand still."""
+    if method != "qlora":
+        return AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32 if method == "full" else dtype)
+    # NF4 with quantized constants (Dettmers et al., "QLoRA", 2023); embeddings, norms and head stay as they are.
+    four_bits = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+    return AutoModelForCausalLM.from_pretrained(
+        base, dtype=dtype, quantization_config=four_bits, device_map={"": device}
+    )
+
+
+def check_four_bits(device: torch.device) -> None:
+    """See that this machine can train on a base of four bits.
+
+    Raises:
+        BadInput: it has no CUDA GPU, or bitsandbytes is not installed.
+    """
+    if device.type != "cuda":
+        problem, remedy = "'qlora' needs a CUDA GPU, and there is none", "Set it to lora"
+    elif find_spec("bitsandbytes") is None:
+        problem, remedy = "'qlora' needs bitsandbytes", "Install what pyproject.toml lists under `qlora`"
+    else:
+        return
+    raise BadInput("params.yaml: finetune.method", problem, remedy)
+
+
+def take_over(model: PreTrainedModel, trained: PreTrainedModel) -> PreTrainedModel:
+    """Give a model, prepared for LoRA, what another one's adapters and language rows learnt."""
+    learnt = dict(trained.named_parameters())
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.requires_grad:
+                weight.copy_(learnt[name])
+    return model
 
 
 def merge(model: PreTrainedModel) -> PreTrainedModel:

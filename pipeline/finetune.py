@@ -22,7 +22,7 @@ from datasets import Dataset
 from tqdm import tqdm
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
-from pipeline.adapt import merge, prepare_model
+from pipeline.adapt import merge, prepare_model, take_over
 from pipeline.base import best_dtype, notices_of, resolve_base
 from pipeline.checkpoint import Checkpoint, Progress, run_key
 from pipeline.generate import write_poems
@@ -165,7 +165,8 @@ def train(params: Params, tokens: Path, checkpoints: Path) -> tuple[PreTrainedMo
 
     set_seed(knobs.seed)
     base = resolve_base(params.base)
-    model = prepare_model(base, tokenizer, params.languages, knobs, dtype, device, load_kept_tokens(tokens))
+    prepare = partial(prepare_model, base, tokenizer, params.languages, dtype=dtype, kept=load_kept_tokens(tokens))
+    model = prepare(params=knobs, device=device)
     torch.manual_seed(knobs.seed + process.process_index)  # the weights start alike, what is dropped out differs
     trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
     optimizer = torch.optim.AdamW(trained.values(), lr=knobs.learning_rate, weight_decay=knobs.weight_decay, fused=True)
@@ -234,6 +235,9 @@ def train(params: Params, tokens: Path, checkpoints: Path) -> tuple[PreTrainedMo
         "device": device.type,
         "precision": str(dtype).removeprefix("torch."),
     }
+    if knobs.method == "qlora":
+        # Merged into four bits, what the adapters learnt would drown in rounding.
+        model = take_over(prepare(params=knobs.model_copy(update={"method": "lora"})), model)
     return merge(model), progress, report
 
 

@@ -178,7 +178,7 @@ class Tokenize(Section):
 
 
 class Finetune(Section):
-    method: Literal["lora", "full"]
+    method: Literal["lora", "qlora", "full"]
     lora_rank: pydantic.PositiveInt
     lora_alpha: pydantic.PositiveFloat
     lora_dropout: Share

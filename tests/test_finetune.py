@@ -20,13 +20,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from pipeline import finetune, tokenize
+from pipeline import adapt, finetune, tokenize
 from pipeline.adapt import merge, prepare_model
 from pipeline.base import load_base
 from pipeline.checkpoint import run_key
 from pipeline.likelihood import hidden_states, poem_log_likelihoods, summed_loss
 from pipeline.model_card import model_card
 from pipeline.poems import read_report, read_table
+from pipeline.stage import BadInput
 from pipeline.tokenize import add_language_tokens
 
 LANGUAGES = {"en": "English", "es": "Spanish"}
@@ -183,6 +184,38 @@ def test_merging_keeps_what_the_adapters_learnt(tiny_bases, family, tmp_path):
     assert np.abs(np.subtract(before, after)).mean() < 0.1 * change  # bfloat16 rounds what is saved
 
 
+def test_qlora_without_a_gpu_is_refused_with_what_to_do(tiny_bases):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(BadInput, match=r"finetune\.method: 'qlora' needs a CUDA GPU.*Set it to lora"):
+        prepared(tiny_bases["llama"], "qlora")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_qlora_trains_on_four_bits_and_is_merged_into_the_whole_weights(tiny_bases, family, monkeypatch):
+    layers = pytest.importorskip("bitsandbytes.nn.modules", reason="QLoRA is optional")
+    monkeypatch.setattr(adapt, "check_four_bits", lambda device: None)  # a CPU can, though slowly
+    monkeypatch.setattr(layers, "has_avx512bf16", lambda: False)  # whose layout is for matrices larger than these
+    model, tokenizer = prepared(tiny_bases[family], "qlora")
+    packed = [weight for weight in model.parameters() if weight.dtype == torch.uint8]
+    assert len(packed) == {"gpt2": 4, "llama": 7, "gemma3": 7}[family] * 2
+    optimizer = torch.optim.AdamW([weight for weight in model.parameters() if weight.requires_grad], lr=0.01)
+    ids = torch.tensor([tokenizer.encode("<|en|>\nthe river keeps its silver", add_special_tokens=False)])
+    losses = []
+    for _ in range(8):
+        optimizer.zero_grad()
+        loss = summed_loss(model, hidden_states(model, ids), ids)
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < losses[0]
+    merged = merge(adapt.take_over(prepared(tiny_bases[family], "lora")[0], model))
+    assert all(weight.dtype == torch.bfloat16 for weight in merged.parameters())
+    with torch.no_grad():
+        after = summed_loss(merged, hidden_states(merged, ids), ids).item()
+    assert after < (losses[0] + losses[-1]) / 2
+
+
 # The stage
 
 
@@ -227,8 +260,12 @@ def run_stage(folder, mlflow_store):
         )
 
 
+# Validations and checkpoints out of step, and dropout, so that the random numbers must go on too.
+CUT_SHORT = {"finetune__epochs": 5.0, "finetune__checkpoint_every": 3, "finetune__lora_dropout": 0.1}
+
+
 def test_a_killed_run_goes_on_to_the_same_curve_and_the_same_weights(tiny_bases, project, tmp_path, mlflow_store):
-    params = project(tiny_bases["llama"], finetune__epochs=5.0, finetune__checkpoint_every=3)  # 4 and 3: out of step
+    params = project(tiny_bases["llama"], **CUT_SHORT)
     process = run_stage(tmp_path, mlflow_store)
     checkpoint = finetune.CHECKPOINTS / run_key(params, tokenize.TOKENS) / "last.pt"
     while not checkpoint.exists():

@@ -30,7 +30,7 @@ def test_the_shipped_params_are_valid_and_every_language_is_tagged_and_prompted(
         ("clean", "min_words", -3, "greater than 0"),
         ("clean", "max_words", "many", "valid integer"),
         ("tokenize", "test_share", 1.5, "less than 1"),
-        ("finetune", "method", "qlora-ish", "'lora' or 'full'"),
+        ("finetune", "method", "qlora-ish", "'lora', 'qlora' or 'full'"),
         ("generation", "temperature", 9, "less than or equal to 5"),
     ],
 )
