@@ -142,6 +142,9 @@ def fault(poem: Poem, params: Clean) -> tuple[str, str] | None:
     """Why a text is no poem to learn from: the reason and the figure; None where it is one."""
     if not poem["words"]:
         return "empty", "no words"
+    prose = sum(len(line) for line in poem["text"].split("\n") if len(line) > params.prose_line) / len(poem["text"])
+    if prose > params.max_prose_share:
+        return "prose", f"{prose:.0%} in lines of more than {params.prose_line} characters"
     if poem["lines"] < params.min_lines:
         return "too short", f"{poem['lines']} lines"
     if poem["words"] < params.min_words:

@@ -148,6 +148,8 @@ class Clean(Section):
     min_words: pydantic.PositiveInt
     max_words: pydantic.PositiveInt
     long_poems: Literal["drop", "cut"]
+    prose_line: pydantic.PositiveInt
+    max_prose_share: Share
     max_broken_share: Share
     duplicate_similarity: OpenShare
     cluster_similarity: OpenShare

@@ -22,6 +22,8 @@ PARAMS = Clean(
     min_words=12,
     max_words=60,
     long_poems="drop",
+    prose_line=200,
+    max_prose_share=0.2,
     max_broken_share=0.0,
     duplicate_similarity=0.55,
     cluster_similarity=0.3,
@@ -298,6 +300,33 @@ def test_a_stanza_longer_than_a_poem_may_be_is_dropped_alone():
     poems, rejects, _ = clean_corpus([raw("\n\n".join(stanzas))], PARAMS.model_copy(update={"long_poems": "cut"}))
     assert poems["text"].tolist() == stanzas[:1]
     assert rejects[["text", "reason", "part"]].to_numpy().tolist() == [[stanzas[1], "too long", 2]]
+
+
+INTRODUCTION = "This song was heard in the hills by a collector, who wrote it down as an old woman sang it. " * 3
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (QUATRAIN.replace("\n", " ") * 3 + "\nand so it ends\nas all things do", "prose"),
+        (f"{INTRODUCTION}\n\n{QUATRAIN}", "prose"),
+        ((INTRODUCTION[:190] + "\n") * 4, "too long"),  # long lines, such as Whitman's, are verse
+        (f"{INTRODUCTION[:230]}\n" + f"{QUATRAIN}\n" * 12, "too long"),  # and so is verse with a stage direction
+    ],
+)
+def test_paragraphs_are_prose_and_long_lines_are_not(text, reason):
+    _, rejects, _ = clean_corpus([raw(text)], PARAMS)
+    assert rejects["reason"].tolist() == [reason]
+    assert reason != "prose" or rejects["detail"][0].endswith("in lines of more than 200 characters")
+
+
+def test_verse_and_prose_of_one_long_text_part_where_it_is_cut():
+    stanzas = [numbered_poem(number) for number in range(3)]
+    poems, rejects, _ = clean_corpus(
+        [raw("\n\n".join([INTRODUCTION.strip(), *stanzas]))], PARAMS.model_copy(update={"long_poems": "cut"})
+    )
+    assert "\n\n".join(poems["text"]) == "\n\n".join(stanzas)
+    assert rejects["reason"].tolist() == ["prose"]
 
 
 @pytest.mark.parametrize(
