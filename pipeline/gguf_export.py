@@ -68,14 +68,16 @@ def add_shape(writer: gguf.GGUFWriter, config: PreTrainedConfig) -> None:
     writer.add_key_length(config.head_dim)
     writer.add_value_length(config.head_dim)
     rope = config.rope_parameters
+    remedy = "Convert the folder with llama.cpp's own script"
     if config.model_type == "llama":
         writer.add_vocab_size(config.vocab_size)
         writer.add_rope_dimension_count(config.head_dim)
         writer.add_rope_freq_base(rope["rope_theta"])
         if rope["rope_type"] != "default":
-            remedy = "Convert the folder with llama.cpp's own script"
             raise BadInput("GGUF", f"rotary scaling {rope['rope_type']!r} is not written here", remedy)
         return
+    if config.query_pre_attn_scalar != config.head_dim:
+        raise BadInput("GGUF", "llama.cpp scales attention by the size of a head, this model by another number", remedy)
     writer.add_rope_freq_base(rope["full_attention"]["rope_theta"])
     writer.add_rope_freq_base_swa(rope["sliding_attention"]["rope_theta"])
     writer.add_sliding_window(config.sliding_window)

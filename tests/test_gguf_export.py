@@ -14,7 +14,7 @@ from pipeline.tokenize import add_language_tokens
 UNREAD = {
     "gpt2": {"n_positions": 512},
     "llama": {},
-    "gemma3": {"layer_types": ["sliding_attention", "full_attention"]},
+    "gemma3": {"layer_types": ["sliding_attention", "full_attention"], "query_pre_attn_scalar": 16},
 }
 
 
@@ -32,6 +32,8 @@ def written(tiny_bases, tmp_path_factory):
         model, tokenizer = load_base(base, dtype=torch.bfloat16)
         add_language_tokens(tokenizer, ["en", "es"])
         model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+        if family == "gemma3":
+            model.config.query_pre_attn_scalar = model.config.head_dim  # as in the smaller real ones
         model.save_pretrained(folder / "poet")
         tokenizer.save_pretrained(folder / "poet")
         write_gguf(folder / "poet", folder / "poet.gguf", "cc0-1.0")
@@ -74,3 +76,9 @@ def test_a_model_of_another_kind_is_refused_by_name(tiny_bases, tmp_path):
     with pytest.raises(BadInput, match="a gpt_neox model cannot be written as GGUF"):
         write_gguf(tmp_path / "neox", tmp_path / "neox.gguf", "cc0-1.0")
     assert not (tmp_path / "neox.gguf").exists()
+
+
+def test_what_llama_cpp_cannot_do_is_refused(tiny_bases, tmp_path):
+    with pytest.raises(BadInput, match="scales attention by the size of a head"):
+        write_gguf(tiny_bases["gemma3"], tmp_path / "poet.gguf", "cc0-1.0")
+    assert list(tmp_path.iterdir()) == []
