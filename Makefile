@@ -49,6 +49,7 @@ $(VENV)/installed: requirements.txt
 		{ echo "estrofa: Python 3.11 or newer is needed; name one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .  # the command estrofa
 	touch $@
 
 # What only benchmarks compare with.

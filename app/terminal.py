@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.registry import alias_version, fetch_version
 from transformers.utils import logging
 
 from pipeline.base import best_device, load_base
@@ -15,6 +14,7 @@ from pipeline.generate import Decoder
 from pipeline.params import Generation, load_params
 from pipeline.prompt import Request
 from pipeline.ranking import write_best
+from pipeline.registry import alias_version, fetch_version
 from pipeline.stage import BadInput
 
 CLEAR_LINE = "\r\x1b[2K"
@@ -113,7 +113,7 @@ class Desk:
                 print(whole[len(shown) :], end="", flush=True)
                 shown = whole
         text = progress.poem.text
-        if not text.startswith(shown):  # a limit cut the last line off
+        if not text.startswith(shown.rstrip()):  # a limit cut the last line off
             shown = shown[: shown.rindex("\n") + 1] if "\n" in shown else ""
             print(CLEAR_LINE, end="")
         print(text[len(shown) :], flush=True)
