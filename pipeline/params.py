@@ -214,6 +214,7 @@ class Evaluate(Section):
     poems_per_language: pydantic.PositiveInt
     samples_per_prompt: pydantic.PositiveInt
     test_poems: pydantic.PositiveInt
+    sentence_model: str | None
     batch_size: pydantic.PositiveInt
     seed: int
     prompts: dict[LanguageCode, list[str]]

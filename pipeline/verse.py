@@ -10,6 +10,11 @@ def lines_of(poem: str) -> list[str]:
     return [line.strip() for line in poem.split("\n") if line.strip()]
 
 
+def stanzas_of(poem: str) -> list[str]:
+    """The stanzas with text."""
+    return [stanza for stanza in re.split(r"\n\s*\n", poem) if stanza.strip()]
+
+
 def words_of(text: str) -> list[str]:
     """Words in lower case, without punctuation."""
     return re.findall(r"[\w'’-]+", text.lower())

@@ -31,6 +31,7 @@ def trained_project(folder: Path, base: Path) -> Params:
         "tokenize.block_size": 128,
         "generation.max_words": 20,
         "evaluate.poems_per_language": 4,
+        "evaluate.sentence_model": str(base),
     }
     params = write_project(folder, made_up_poems(40), changes)
     tokenize.main()

@@ -128,7 +128,7 @@ def test_without_a_tuned_model_the_stage_says_what_to_run(evaluated, capsys):
 
 def test_poems_like_peoples_measure_better_than_noise(evaluated):
     def found(texts, ended):
-        asked = {"first_line": None, "author": None, "style": None}
+        asked = dict.fromkeys(("first_line", "author", "style", "title"))
         poems = pd.DataFrame({"writer": "tuned", "language": "en", "text": texts, "ended": ended, **asked})
         figures = measure.figures_of(measure.measure_each(poems, train, evaluated), train, evaluated)
         return {name: value for name, (value, _) in figures["tuned"]["en"].items()}

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 CHANGES = {
     "finetune": {"max_tokens": 8192, "evaluate_every": 4, "checkpoint_every": 2},
-    "evaluate": {"poems_per_language": 2},
+    "evaluate": {"poems_per_language": 2, "sentence_model": None},
     "generation": {"max_words": 20},
 }
 STAGES = ["scrape", "clean", "tag", "tokenize", "finetune", "evaluate", "register"]
