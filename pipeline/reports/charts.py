@@ -57,7 +57,7 @@ def dots(rows: Sequence[Dot], reference: Dot | None, scale: tuple[float, float],
             parts.append(_element("line", class_=f"{row.name} interval", **ends, y1=y, y2=y))
         parts.append(_element("circle", _element("title", said), class_=row.name, cx=place(row.value), cy=y, r=6))
         parts.append(_element("text", row.shown, class_="figure", x=WIDTH, y=y + 4, text_anchor="end"))
-    return _svg(bottom + 16, title, parts)
+    return _svg(bottom + (16 if reference else 0), title, parts)
 
 
 def histogram(counts: Sequence[int], edges: Sequence[float], title: str, unit: str) -> Markup:
