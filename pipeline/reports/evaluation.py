@@ -230,16 +230,17 @@ def with_source(poem: dict[str, Any]) -> dict[str, Any]:
 
 def made(training: dict[str, Any], params: Params, poems: pd.DataFrame) -> dict[str, str]:
     """What the figures stand on, as rows of name and value."""
+    sampling = params.generation.model_dump(exclude_none=True)
     counts = poems.groupby(["writer", "language"], sort=False).size()
+    said = {name: value for name, value in training.items() if isinstance(value, int | float | str)}
     return {
         "Base model": params.base,
         "Method": params.finetune.method,
         **{
             name.replace("_", " ").capitalize(): f"{value:,}" if isinstance(value, int) else str(value)
-            for name, value in training.items()
-            if isinstance(value, int | float | str)
+            for name, value in said.items()
         },
-        "Sampling": ", ".join(f"{name} {value}" for name, value in params.generation.model_dump().items()),
+        "Sampling": ", ".join(f"{name} {value}" for name, value in sampling.items()),
         **{
             f"Poems by {writer} in {params.languages.get(code, code)}": f"{number:,}"
             for (writer, code), number in counts.items()

@@ -33,6 +33,8 @@ class Figure:
         """The value as it is written."""
         if self.share:
             return f"{value:.1%}" if 0 < abs(value) < 0.1 else f"{value:.0%}"
+        if value == int(value):
+            return f"{value:.0f}"
         return f"{value:#.3g}" if abs(value) < 10 else f"{value:.1f}"
 
 
