@@ -12,12 +12,14 @@ from pathlib import Path
 import networkx
 from dvc.repo import Repo
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_markdown_artifact, create_table_artifact
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from prefect.states import State
 from prefect.tasks import exponential_backoff
 
+from pipeline.poems import read_report
 from pipeline.stage import BadInput
 from pipeline.summary import figures_table
+from pipeline.tracking import RUN_FILE, artifact_page
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -99,6 +101,14 @@ def publish(root: Path) -> None:
     samples = root / "data" / "evaluation" / "samples.md"
     if samples.exists():
         create_markdown_artifact(key="samples", markdown=samples.read_text(encoding="utf-8"))
+    page = root / "data" / "reports" / "evaluation.html"
+    run_file = root / RUN_FILE
+    if page.exists() and run_file.exists():
+        address = artifact_page(read_report(run_file)["run_id"], f"reports/{page.name}")
+        link = {"link": address or page.as_uri(), "link_text": "Is the tuned model better?"}
+        create_link_artifact(
+            key="evaluation-report", **link, description=f"`make mlflow` serves it; here it is `{page}`"
+        )
 
 
 if __name__ == "__main__":

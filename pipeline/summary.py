@@ -13,19 +13,12 @@ from rich.table import Table
 
 from pipeline.params import load_params
 from pipeline.poems import read_report
+from pipeline.reports.figure_guide import figure
 from pipeline.samples import Sample, read_samples, shown
 from pipeline.stage import BadInput, stage
 
 ROOT = Path(__file__).resolve().parent.parent
-FIGURES = {
-    "bits_per_byte": "bits per byte",
-    "language_adherence": "wholly in its language",
-    "foreign_lines": "lines in another language",
-    "seq_rep_4": "repeated 4-grams",
-    "repeated_lines": "repeated lines",
-    "loops": "poems in a loop",
-    "ended": "ended by itself",
-}
+FIGURES = ("bits_per_byte", "language_adherence", "foreign_lines", "seq_rep_4", "repeated_lines", "loops", "ended")
 WRITERS = ("base", "tuned", "human")
 
 
@@ -33,9 +26,9 @@ def figures_table(root: Path) -> list[dict[str, str]]:
     """The main figures as rows: `figure`, `language`, and a value for each of `WRITERS`, a dash where there is none."""
     report = _read(root, "evaluate")
     return [
-        {"figure": label, "language": language}
+        {"figure": figure(name).label.lower(), "language": language}
         | {writer: _format(name, report[name].get(writer, {}).get(language)) for writer in WRITERS}
-        for name, label in FIGURES.items()
+        for name in FIGURES
         for language in report[name]["base"]
     ]
 
@@ -63,6 +56,8 @@ def summary(root: Path) -> RenderableType:
         *(_side_by_side(sample, languages[sample.language]) for sample in chosen),
         f"\n[bold]{version['model']}[/] version {version['version']}, alias {version['alias']}: "
         f'mlflow.pyfunc.load_model("models:/{version["model"]}@{version["alias"]}")',
+        f"Is the corpus good? Open [bold]{escape(str(root / 'data/reports/corpus.html'))}[/]",
+        f"Is the model better? Open [bold]{escape(str(root / 'data/reports/evaluation.html'))}[/]",
         "Runs, figures and versions: [bold]make mlflow[/], then http://127.0.0.1:5000",
         "Flow runs: [bold]make prefect[/], then http://127.0.0.1:4200",
     )

@@ -80,6 +80,20 @@ def recorded_run_id() -> str | None:
     return read_report(RUN_FILE)["run_id"] if RUN_FILE.exists() else None
 
 
+def artifact_page(run_id: str, path: str) -> str | None:
+    """The address of a run's artifact in the MLflow UI: on the tracking server, or where `make mlflow` serves it.
+
+    None where the store lacks the run.
+    """
+    mlflow.set_tracking_uri(tracking_uri())
+    try:
+        experiment = mlflow.get_run(run_id).info.experiment_id
+    except MlflowException:
+        return None
+    server = without_password(tracking_uri()) if tracking_uri().startswith("http") else "http://127.0.0.1:5000"
+    return f"{server.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}/artifacts/{path}"
+
+
 def _git(*arguments: str) -> str:
     """What git says, without the newline at its end; nothing where this is no repository."""
     return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.removesuffix("\n")

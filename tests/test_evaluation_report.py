@@ -11,7 +11,7 @@ from conftest import changed_params, made_up_poem
 from pipeline.poems import write_report
 from pipeline.reports import evaluation
 from pipeline.reports.evaluation_cautions import cautions, compare
-from pipeline.tracking import mlflow_run
+from pipeline.tracking import artifact_page, mlflow_run
 
 SCRIPT = "<script>document.title = 'broken in'</script>"
 STOLEN = "the winter kept its own account of snow and would not pay"
@@ -125,6 +125,15 @@ def test_it_is_an_artifact_of_the_run_that_trained_the_model(project, page, mlfl
     )
     with open(logged, encoding="utf-8") as file:
         assert file.read() == page.read_text(encoding="utf-8")
+
+
+def test_it_has_an_address_in_the_mlflow_ui(project, mlflow_store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
+    run_id = json.loads((project / "models/run.json").read_text())["run_id"]
+    address = artifact_page(run_id, "reports/evaluation.html")
+    assert address.startswith("http://127.0.0.1:5000/#/experiments/")
+    assert address.endswith(f"/runs/{run_id}/artifacts/reports/evaluation.html")
+    assert artifact_page("0" * 32, "reports/evaluation.html") is None
 
 
 def test_a_poem_with_markup_is_text(browser, page):

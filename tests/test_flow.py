@@ -68,7 +68,7 @@ def test_the_order_is_dvc_yamls_own():
     trained = [stage for stage in order if not stage.endswith("_report")]
     assert trained == ["scrape", "clean", "tag", "tokenize", "finetune", "evaluate", "register"]
     assert order["clean"] == ["scrape"]
-    assert set(order["register"]) == {"finetune", "evaluate"}
+    assert set(order["register"]) == {"tokenize", "finetune", "evaluate"}
 
 
 def test_a_faulty_dvc_yaml_is_named(tmp_path):
