@@ -84,6 +84,24 @@ def write(first_line: str, interactive: bool, keep: Path, seed: int | None, mode
         desk.write("", next(seeds))
 
 
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--model", help=MODEL_HELP)
+@click.option("--gguf", is_flag=True, help="Add the weights as a GGUF file, for llama.cpp.")
+@click.option("--push", "repository", metavar="OWNER/NAME", help="Send it to the Hugging Face hub, with HF_TOKEN.")
+def export(folder: Path, model: str | None, gguf: bool, repository: str | None) -> None:
+    """Put a model, all that must travel with it, and its figures into a new FOLDER."""
+    from app.terminal import find_model
+    from pipeline.export import export_folder, push
+    from pipeline.params import load_params
+
+    source, version = find_model(model, load_params())
+    export_folder(source, folder, version and version.description, gguf)
+    click.echo(f"{folder} holds the model; transformers loads it as it is")
+    if repository:
+        click.echo(f"It is at {push(folder, repository)}, for its owner's eyes until they open it")
+
+
 def _go_on(desk: "Desk", first_line: str, poem: str, seeds: Iterator[int], keep: Path) -> None:
     """Ask what next until there is nothing more."""
     click.echo("Enter: write another. k: keep it. q: quit. Anything else: a new first line.", err=True)

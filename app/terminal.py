@@ -5,40 +5,40 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mlflow.entities.model_registry import ModelVersion
 from transformers.utils import logging
 
 from pipeline.base import best_device, load_base
 from pipeline.draft import Fusion
 from pipeline.figures import language_of
 from pipeline.generate import Decoder
-from pipeline.params import Generation, load_params
+from pipeline.params import Generation, Params, load_params
 from pipeline.prompt import Request
 from pipeline.ranking import write_best
-from pipeline.registry import alias_version, fetch_version
+from pipeline.registry import alias_version, fetch_version, model_version
 from pipeline.stage import BadInput
 
 CLEAR_LINE = "\r\x1b[2K"
 
 
-def model_folder(model: str | None, name: str, challenger: str) -> Path:
-    """The folder of the model that is asked for.
+def find_model(model: str | None, params: Params) -> tuple[Path, ModelVersion | None]:
+    """The folder of the model that is asked for, and its version where it is one of the registry.
 
     Args:
         model: a folder, a version's number or an alias; None for the champion, or the challenger where there is none.
-        name: of the registered model.
-        challenger: the alias that a new version gets.
 
     Raises:
         BadInput: there is no such model.
     """
+    name, challenger = params.register_.model_name, params.register_.alias
     if model is not None and Path(model).is_dir():
-        return Path(model)
+        return Path(model), None
     if model is not None and model.isdigit():
-        return fetch_version(name, model)
+        return fetch_version(name, model), model_version(name, model)
     for alias in (model,) if model is not None else ("champion", challenger):
         version = alias_version(name, alias)
         if version is not None:
-            return fetch_version(name, version.version)
+            return fetch_version(name, version.version), version
     if model is None:
         problem = f"no version of {name} is champion or {challenger} yet"
         raise BadInput("--model", problem, "Make one with `make run`, or name a model's folder")
@@ -50,7 +50,7 @@ class Desk:
     """A loaded model, and what every poem written with it is asked for.
 
     Args:
-        model: as for `model_folder`.
+        model: as for `find_model`.
         language: of all poems; None to detect it from each first line.
         author, style, title: of all poems.
         fuse: `AUTHOR:WEIGHT`, `author=NAME:WEIGHT` or `style=NAME:WEIGHT`, to be followed at once.
@@ -80,7 +80,7 @@ class Desk:
         self.fused = [_fused(each) for each in fuse]
         self.sampling = _sampling(params.generation, changes)
         logging.disable_progress_bar()
-        folder = model_folder(model, params.register_.model_name, params.register_.alias)
+        folder, _ = find_model(model, params)
         self.model, self.tokenizer = load_base(folder, best_device())
 
     def request(self, first_line: str) -> Request | Fusion:
