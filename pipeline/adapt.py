@@ -1,6 +1,7 @@
 """What trains and what stays frozen: LoRA, QLoRA or every weight, and the language tokens in either case."""
 
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -57,9 +58,8 @@ def prepare_model(
     Raises:
         BadInput: the method is not for this machine, or the base is of a family whose head is not a plain matrix.
     """
-    if params.method == "qlora":
-        check_four_bits(torch.device(device))
-    model = load_weights(base, params.method, dtype, device)
+    check_machine(params, torch.device(device))
+    model = load_weights(base, params, dtype, device)
     if kept is not None:
         cut_model(model, kept)
     known = model.get_input_embeddings().num_embeddings
@@ -73,6 +73,8 @@ def prepare_model(
             for embedding in {model.get_input_embeddings(), model.get_output_embeddings()}:
                 embedding.weight[row] = embedding.weight[spelling].float().mean(dim=0).to(embedding.weight.dtype)
     check_head(model)
+    if params.compile:
+        model.base_model.compile()
     if params.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
         model.enable_input_require_grads()
@@ -91,32 +93,34 @@ def prepare_model(
     return adapted.to(device)
 
 
-def load_weights(base: Path, method: str, dtype: torch.dtype, device: torch.device | str) -> PreTrainedModel:
+def load_weights(base: Path, params: Finetune, dtype: torch.dtype, device: torch.device | str) -> PreTrainedModel:
     """The base as the method holds it: in float32 to train, in `dtype` or, for QLoRA, in four bits to stand still."""
-    if method != "qlora":
-        return AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32 if method == "full" else dtype)
+    load = partial(AutoModelForCausalLM.from_pretrained, base, attn_implementation=params.attention)
+    if params.method != "qlora":
+        return load(dtype=torch.float32 if params.method == "full" else dtype)
     # NF4 with quantized constants (Dettmers et al., "QLoRA", 2023); embeddings, norms and head stay as they are.
     four_bits = BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
     )
-    return AutoModelForCausalLM.from_pretrained(
-        base, dtype=dtype, quantization_config=four_bits, device_map={"": device}
-    )
+    return load(dtype=dtype, quantization_config=four_bits, device_map={"": device})
 
 
-def check_four_bits(device: torch.device) -> None:
-    """See that this machine can train on a base of four bits.
+def check_machine(params: Finetune, device: torch.device) -> None:
+    """See that this machine can train as the params ask.
 
     Raises:
-        BadInput: it has no CUDA GPU, or bitsandbytes is not installed.
+        BadInput: it has no CUDA GPU, or lacks a package.
     """
-    if device.type != "cuda":
-        problem, remedy = "'qlora' needs a CUDA GPU, and there is none", "Set it to lora"
-    elif find_spec("bitsandbytes") is None:
-        problem, remedy = "'qlora' needs bitsandbytes", "Install what pyproject.toml lists under `qlora`"
-    else:
-        return
-    raise BadInput("params.yaml: finetune.method", problem, remedy)
+    needs = [
+        ("method", params.method, "lora", {"qlora": "bitsandbytes"}),
+        ("attention", params.attention, "sdpa", {"flex_attention": "torch", "flash_attention_2": "flash_attn"}),
+    ]
+    for key, wish, instead, packages in needs:
+        if wish in packages and device.type != "cuda":
+            raise BadInput(f"params.yaml: finetune.{key}", f"{wish!r} needs a CUDA GPU", f"Set it to {instead}")
+        if wish in packages and find_spec(packages[wish]) is None:
+            remedy = f"Install {packages[wish]}, or set it to {instead}"
+            raise BadInput(f"params.yaml: finetune.{key}", f"{wish!r} needs the package {packages[wish]}", remedy)
 
 
 def take_over(model: PreTrainedModel, trained: PreTrainedModel) -> PreTrainedModel:

@@ -195,6 +195,8 @@ class Finetune(Section):
     max_gradient_norm: pydantic.PositiveFloat
     precision: Literal["auto", "bfloat16", "float32"]
     gradient_checkpointing: bool
+    attention: Literal["sdpa", "flex_attention", "flash_attention_2"]
+    compile: bool
     evaluate_every: pydantic.PositiveInt
     checkpoint_every: pydantic.PositiveInt
     patience: pydantic.PositiveInt | None

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import mlflow
@@ -18,15 +19,18 @@ from conftest import FAMILIES, ROOT, changed_params, made_up_poems, write_projec
 from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from mlflow import MlflowClient
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline import adapt, finetune, tokenize
 from pipeline.adapt import merge, prepare_model
 from pipeline.base import load_base
-from pipeline.checkpoint import run_key
+from pipeline.checkpoint import Progress, run_key
+from pipeline.generate import write_poems
 from pipeline.likelihood import hidden_states, poem_log_likelihoods, summed_loss
 from pipeline.model_card import model_card
 from pipeline.poems import read_report, read_table
+from pipeline.prompt import Request
 from pipeline.stage import BadInput
 from pipeline.tokenize import add_language_tokens
 
@@ -120,13 +124,29 @@ def test_a_step_is_the_same_however_it_is_cut_into_batches(tiny_bases, project, 
     torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-3)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_gradient_checkpointing_changes_no_gradient(tiny_bases, project, family, method):
+    project(tiny_bases[family])
+    rows = Dataset.load_from_disk("data/tokens/train").with_format("torch")[:2]
+    gradients = []
+    for gradient_checkpointing in (False, True):
+        model, _ = prepared(tiny_bases[family], method, gradient_checkpointing=gradient_checkpointing)
+        assert model.is_gradient_checkpointing == gradient_checkpointing
+        loss, _ = finetune.train_step(model.train(), rows, 2, torch.float32)
+        named = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
+        gradients.append((loss, named))
+    assert gradients[0][0] == gradients[1][0]
+    torch.testing.assert_close(gradients[0][1], gradients[1][1])
+
+
 # What trains
 
 
-def prepared(folder, method):
+def prepared(folder, method, **changes):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     add_language_tokens(tokenizer, list(LANGUAGES))
-    knobs = finetune_params(method=method, lora_dropout=0.0)
+    knobs = finetune_params(method=method, lora_dropout=0.0, **changes)
     torch.manual_seed(0)
     return prepare_model(folder, tokenizer, LANGUAGES, knobs, torch.float32), tokenizer
 
@@ -184,17 +204,23 @@ def test_merging_keeps_what_the_adapters_learnt(tiny_bases, family, tmp_path):
     assert np.abs(np.subtract(before, after)).mean() < 0.1 * change  # bfloat16 rounds what is saved
 
 
-def test_qlora_without_a_gpu_is_refused_with_what_to_do(tiny_bases):
-    if torch.cuda.is_available():
-        pytest.skip("this machine has a GPU")
-    with pytest.raises(BadInput, match=r"finetune\.method: 'qlora' needs a CUDA GPU.*Set it to lora"):
-        prepared(tiny_bases["llama"], "qlora")
+@pytest.mark.parametrize(("key", "wish"), [("method", "qlora"), ("attention", "flex_attention")])
+def test_what_needs_a_gpu_is_refused_without_one(key, wish):
+    with pytest.raises(BadInput, match=rf"finetune\.{key}: '{wish}' needs a CUDA GPU. Set it to \w+"):
+        adapt.check_machine(finetune_params(**{key: wish}), torch.device("cpu"))
+
+
+def test_a_package_that_is_not_there_is_named():
+    if find_spec("flash_attn"):
+        pytest.skip("flash_attn is installed")
+    with pytest.raises(BadInput, match=r"finetune\.attention: .* needs the package flash_attn. Install flash_attn, or"):
+        adapt.check_machine(finetune_params(attention="flash_attention_2"), torch.device("cuda"))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_qlora_trains_on_four_bits_and_is_merged_into_the_whole_weights(tiny_bases, family, monkeypatch):
     layers = pytest.importorskip("bitsandbytes.nn.modules", reason="QLoRA is optional")
-    monkeypatch.setattr(adapt, "check_four_bits", lambda device: None)  # a CPU can, though slowly
+    monkeypatch.setattr(adapt, "check_machine", lambda params, device: None)  # a CPU can, though slowly
     monkeypatch.setattr(layers, "has_avx512bf16", lambda: False)  # whose layout is for matrices larger than these
     model, tokenizer = prepared(tiny_bases[family], "qlora")
     packed = [weight for weight in model.parameters() if weight.dtype == torch.uint8]
@@ -220,7 +246,8 @@ def test_qlora_trains_on_four_bits_and_is_merged_into_the_whole_weights(tiny_bas
 
 
 @pytest.mark.parametrize(
-    ("family", "method"), [("gpt2", "full"), ("llama", "lora"), ("gemma3", "lora"), ("gemma3", "full")]
+    ("family", "method"),
+    [("gpt2", "full"), ("llama", "lora"), ("gemma3", "lora"), ("gemma3", "full")],
 )
 def test_the_stage_learns_and_leaves_a_model_that_anyone_can_load(tiny_bases, project, family, method):
     params = project(tiny_bases[family], finetune__method=method)
@@ -243,13 +270,49 @@ def test_the_stage_learns_and_leaves_a_model_that_anyone_can_load(tiny_bases, pr
     assert model.generation_config.eos_token_id == tokenizer.eos_token_id
     assert tokenizer.encode("<|es|>", add_special_tokens=False) == [tokenizer.convert_tokens_to_ids("<|es|>")]
     assert "base_model:" in Path("models/poet/README.md").read_text()
+    request = Request("es", style="ballad", first_line="el río guarda")
+    [poem] = write_poems(model, tokenizer, [request], [params.generation.model_copy(update={"max_words": 20})], [0])
+    assert poem.text.startswith("el río guarda")
+    assert len(poem.text) > len("el río guarda")
     assert not list(finetune.CHECKPOINTS.iterdir())
 
     run = mlflow.get_run(read_report(Path("models/run.json"))["run_id"])
     assert run.data.params["learning_rate"] == "0.01"
     assert run.data.metrics["validation_bits_per_byte_es"] == pytest.approx(curve["bits_per_byte"].iloc[-1])
     assert {"train_loss", "tokens_per_second", "peak_memory_gb"} <= set(run.data.metrics)
+    assert 0 < run.data.metrics["model_flop_utilisation"] < 1
+    shown = [artifact.path for artifact in MlflowClient().list_artifacts(run.info.run_id, "samples")]
+    assert shown == [f"samples/step-{step:06}.md" for step in by_step.index]
+    poems = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{shown[-1]}").split("\n\n---\n\n")
+    prompts = [line for lines in params.evaluate.prompts.values() for line in lines]
+    assert all(poem.startswith(prompt) for poem, prompt in zip(poems, prompts, strict=True))
     assert {"git_commit", "git_dirty", "dvc_lock_sha256"} <= set(run.data.tags)
+
+
+OVERFIT = {"finetune__patience": 2, "finetune__evaluate_every": 8, "finetune__learning_rate": 0.02}
+
+
+def test_training_stops_when_the_figure_has_not_improved_for_as_long_as_patience(tiny_bases, project):
+    # At this rate the model soon knows its few poems by heart.
+    project(tiny_bases["gpt2"], finetune__method="full", finetune__epochs=60.0, **OVERFIT)
+    finetune.main()
+    report, curve = read_report(finetune.REPORT), pd.read_csv(finetune.LOSS_CURVE)
+    by_step = curve.groupby("step")["bits_per_byte"].mean()
+    planned = mlflow.get_run(read_report(Path("models/run.json"))["run_id"]).data.params["steps"]
+    assert report["steps"] < int(planned)
+    assert report["best_step"] == by_step.idxmin()
+    assert (by_step.index > report["best_step"]).sum() == 2
+    assert report["validation_bits_per_byte"] == pytest.approx(
+        curve[curve["step"] == report["best_step"]].set_index("language")["bits_per_byte"].to_dict()
+    )
+
+
+def test_a_run_that_was_out_of_patience_when_it_was_killed_trains_no_further():
+    curve = [{"step": step, "language": "en", "bits_per_byte": 1.0, "train_loss": 1.0} for step in (4, 8, 12)]
+    progress = Progress(step=12, best=1.0, best_step=4, curve=curve)
+    assert finetune.exhausted(progress, 2)
+    assert not finetune.exhausted(progress, 3)
+    assert not finetune.exhausted(progress, None)
 
 
 def run_stage(folder, mlflow_store):

@@ -2,10 +2,20 @@
 
 import pytest
 import torch
+from conftest import FAMILIES
 
 from pipeline.base import load_base
-from pipeline.likelihood import bits_per_byte, encode_header, encode_text, poem_log_likelihoods
+from pipeline.likelihood import (
+    bits_per_byte,
+    check_head,
+    encode_header,
+    encode_text,
+    hidden_states,
+    poem_log_likelihoods,
+    summed_loss,
+)
 from pipeline.prompt import Request
+from pipeline.stage import BadInput
 from pipeline.tokenize import add_language_tokens
 
 POEM = "the river keeps its silver under stones\nwinter rain\n\n" * 6
@@ -54,3 +64,27 @@ def test_a_control_token_in_a_poem_or_a_title_is_spelt_out(gpt2):
     assert encode_header(tokenizer, hostile).count(tokenizer.eos_token_id) == 1  # the one that begins the text
     assert tokenizer.decode(encode_text(tokenizer, "a <|es|> b")) == "a <|es|> b"
     assert control not in encode_text(tokenizer, "a <|es|> b")
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_heads_of_the_families_are_what_is_computed_here(tiny_bases, family):
+    check_head(load_base(tiny_bases[family], dtype=torch.float32)[0])
+
+
+def test_a_head_with_a_bias_is_refused(gpt2):
+    model, _ = gpt2
+    model.lm_head.bias = torch.nn.Parameter(torch.linspace(-1, 1, model.config.vocab_size))
+    with pytest.raises(BadInput, match=r"output head of a GPT2LMHeadModel.*Choose a base of another family"):
+        check_head(model)
+
+
+def test_a_softcap_on_the_logits_has_its_gradient(gpt2):
+    model, tokenizer = gpt2
+    model.config.final_logit_softcapping = 2.0
+    ids = torch.tensor([encode_text(tokenizer, POEM)[:40]])
+    hidden = hidden_states(model, ids).detach().requires_grad_()
+    summed_loss(model, hidden, ids).backward()
+    logits = torch.tanh(hidden[:, :-1] @ model.lm_head.weight.T / 2) * 2
+    expected = torch.nn.functional.cross_entropy(logits[0], ids[0, 1:], reduction="sum")
+    [gradient] = torch.autograd.grad(expected, hidden)
+    torch.testing.assert_close(hidden.grad, gradient, atol=1e-5, rtol=1e-4)
