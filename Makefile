@@ -9,7 +9,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: run preset flow test bench promote rollback mlflow prefect lock
+.PHONY: run preset flow test bench promote rollback mlflow prefect serve lock
 
 run: $(VENV)/installed $(if $(PRESET),preset)  ## the whole pipeline; PRESET=gpu for full size
 	dvc repro
@@ -39,6 +39,9 @@ rollback: $(VENV)/installed  ## give the alias back to the champion before; REAS
 
 mlflow: $(VENV)/installed  ## runs, figures and versions at http://127.0.0.1:5000
 	python -m pipeline.tracking
+
+serve: $(VENV)/installed  ## the page and the API at http://127.0.0.1:8000
+	python -m app.server
 
 prefect: $(VENV)/installed  ## flow runs at http://127.0.0.1:4200
 	prefect server start --host 127.0.0.1

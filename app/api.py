@@ -37,6 +37,7 @@ class Service:
     scribe: Scribe
     votes: Votes
     meters: Meters
+    voices: dict[str, list[str]]  # authors and styles to choose from
 
 
 def _service(request: Request) -> Service:
@@ -51,9 +52,14 @@ def _problems(**meanings: str) -> dict[int | str, dict[str, Any]]:
     return {int(name[1:]): {"model": schema.Problem, "description": text} for name, text in meanings.items()}
 
 
-INVALID = _problems(_422="a value that is not allowed, or that the model cannot meet")
+INVALID = _problems(
+    _400="the body is no text",
+    _411="the body's length is not said",
+    _413="the body is too long",
+    _422="a value that is not allowed, or that the model cannot meet",
+)
 REFUSALS = INVALID | _problems(
-    _404="no model has this role",
+    _404="no model has this role, or writes this language",
     _429="too many poems are being written; Retry-After says when to come back",
     _500="the model failed while writing",
 )
@@ -84,7 +90,7 @@ def draft(params: Params, wish: schema.Wish, poet: Poet, seed: int) -> Draft:
     known = tuple(params.languages)
     language = wish.language or read_languages([wish.first_line], known, 0)[0].language or known[0]
     if language not in known:
-        raise HTTPException(422, f"language: {language!r} is not one the models write. Choose from {', '.join(known)}.")
+        raise HTTPException(404, f"No model writes in {language!r}. Choose from {', '.join(known)}.")
     common = {"language": language, "title": wish.title, "first_line": wish.first_line}
     asked = prompt.Request(author=wish.author, style=wish.style, **common)
     if wish.blend:
@@ -92,7 +98,9 @@ def draft(params: Params, wish: schema.Wish, poet: Poet, seed: int) -> Draft:
         asked = [(asked, 1 - wish.blend.weight), (second, wish.blend.weight)]
     names = ("max_words", "stanzas", "temperature", "top_p", "top_k")
     changes = {name: getattr(wish, name) for name in names if getattr(wish, name) is not None}
-    return Draft(Writing(poet, asked, params.generation.model_copy(update=changes), seed), language, seed)
+    sampling = params.generation.model_copy(update=changes)
+    words = len(wish.first_line.split()) + sampling.max_words
+    return Draft(Writing(poet, asked, sampling.model_copy(update={"max_words": words}), seed), language, seed)
 
 
 def seed_of(wish: schema.Wish) -> int:

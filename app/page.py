@@ -11,7 +11,6 @@ from fastapi.templating import Jinja2Templates
 from ruamel.yaml import YAML
 
 from app import schema
-from app.voices import known_voices
 
 HERE = Path(__file__).parent
 POLICY = "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
@@ -64,7 +63,7 @@ async def read(request: Request, language: str) -> Response:
             "seed": schema.LARGEST_SEED,
         },
         "rivals": list(combinations(get_args(schema.Role), 2)),
-        "voices": known_voices(),
+        "voices": service.voices,
     }
     headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
     return templates.TemplateResponse(request, "page.html", context, headers=headers)

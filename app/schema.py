@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field
 
 Role = Literal["champion", "challenger", "base"]
 Side = Literal["left", "right"]
@@ -33,12 +33,6 @@ class Blend(Voice):
 
     weight: float = Field(default=0.5, gt=0, lt=1, description="the second voice's share of every next word")
 
-    @model_validator(mode="after")
-    def _is_a_voice(self) -> "Blend":
-        if not (self.author or self.style):
-            raise ValueError("the second voice needs an author or a style")
-        return self
-
 
 class Wish(Voice):
     """The poem that is asked for; what is left out, the model's settings decide."""
@@ -47,7 +41,7 @@ class Wish(Voice):
     language: str | None = Field(default=None, pattern="^[a-z]{2}$", description="by default that of the first line")
     title: Field100 | None = None
     blend: Blend | None = None
-    max_words: int | None = Field(default=None, ge=1, le=MOST_WORDS)
+    max_words: int | None = Field(default=None, ge=1, le=MOST_WORDS, description="added to the first line at most")
     stanzas: int | None = Field(default=None, ge=1, le=50)
     temperature: float | None = Field(default=None, ge=0, le=5, description="0 always takes the likeliest word")
     top_p: float | None = Field(default=None, gt=0, le=1)

@@ -12,17 +12,21 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from fastapi_offline import FastAPIOffline
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import api, page
 from app.meters import Meters
 from app.scribe import Busy, Scribe
 from app.settings import Settings, load_settings
 from app.shelf import NotServed, Shelf
+from app.voices import known_voices
 from app.votes import AlreadyDecided, UnknownComparison, Votes
 from pipeline.params import Params, load_params
 from pipeline.stage import BadInput, stage
 
 STATIC = Path(__file__).parent / "static"
+LONGEST_BODY = 32_768  # bytes
 STATUSES = {NotServed: 404, UnknownComparison: 404, AlreadyDecided: 409, BadInput: 503}
 
 
@@ -47,15 +51,32 @@ def create_app(params: Params, settings: Settings) -> FastAPI:
         lifespan=lifespan,
         telemetry={"auto_configure": False},
     )
-    app.state.service = api.Service(params, Shelf(params, settings, meters), scribe, Votes(), meters)
+    app.state.service = api.Service(params, Shelf(params, settings, meters), scribe, Votes(), meters, known_voices())
     app.include_router(api.router)
     app.include_router(page.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.add_middleware(BodyLimit)
     app.add_exception_handler(Busy, _busy)
     app.add_exception_handler(RequestValidationError, _invalid)
     for error in STATUSES:
         app.add_exception_handler(error, _refused)
     return app
+
+
+class BodyLimit:
+    """Refuses requests whose body is longer than any poem's wish, or of a length they do not say."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            headers = Headers(scope=scope)
+            status = 411 if "transfer-encoding" in headers else 413
+            if status == 411 or int(headers.get("content-length", 0)) > LONGEST_BODY:
+                problem = f"Say the body's length; it may be {LONGEST_BODY} bytes."
+                return await JSONResponse({"detail": problem}, status)(scope, receive, send)
+        await self.app(scope, receive, send)
 
 
 async def _busy(request: Request, error: Busy) -> JSONResponse:

@@ -148,7 +148,9 @@ class Shelf:
                 return Candidate(name, str(found.version), found.run_id)
         if role == "champion" and LATEST.is_dir():
             return Candidate(str(LATEST))
-        raise NotServed(f"No version of {name} is {role} yet. Make one with `make run`, or name a folder: ESTROFA_MODEL.")
+        raise NotServed(
+            f"No version of {name} is {role} yet. Make one with `make run`, or name a folder: ESTROFA_MODEL."
+        )
 
     def _loaded_as(self, candidate: Candidate) -> Poet | None:
         return next((self.poets[role] for role, known in self._candidates.items() if known == candidate), None)

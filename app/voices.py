@@ -1,6 +1,5 @@
 """The authors and styles that the models were shown, to choose from on the page."""
 
-from functools import cache
 from pathlib import Path
 
 from pipeline.poems import read_table
@@ -9,7 +8,6 @@ POEMS = Path("data/tagged/poems.parquet")
 MOST = 200  # of each in a language, the commonest
 
 
-@cache
 def known_voices() -> dict[str, list[str]]:
     """Authors and styles with the most poems first; none where this machine has no poems, and any may be typed."""
     if not POEMS.exists():

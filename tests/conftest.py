@@ -24,7 +24,7 @@ from transformers import (
 from pipeline.params import Params, load_params, parse_params
 from pipeline.poems import POEM_SCHEMA, write_table
 
-pytest_plugins = ["browser"]
+pytest_plugins = ["browser", "served"]
 
 ROOT = Path(__file__).resolve().parent.parent
 FAMILIES = ("gpt2", "llama", "gemma3")
