@@ -347,7 +347,7 @@ function arrange() {
   find("#mode-hint").textContent = texts[`mode_${mode}_hint`] ?? "";
   desk.querySelectorAll(".slider").forEach((label) => {
     const slider = find("input", label);
-    find("output", label).textContent = Number(slider.value).toLocaleString(document.documentElement.lang) + (slider.dataset.unit ?? "");
+    find(".value", label).textContent = Number(slider.value).toLocaleString(document.documentElement.lang) + (slider.dataset.unit ?? "");
   });
 }
 
