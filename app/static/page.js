@@ -213,7 +213,7 @@ async function write() {
   problem("");
   tell(texts.waiting);
   find("#stop").hidden = false;
-  scrollTo({ top: desk.getBoundingClientRect().bottom + scrollY - innerHeight / 3, behavior: still.matches ? "auto" : "smooth" });
+  sheets.scrollIntoView({ behavior: still.matches ? "auto" : "smooth" });
   try {
     await WAYS[desk.elements.mode.value](mine.signal);
     tell(texts.finished);
