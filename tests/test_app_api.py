@@ -1,4 +1,4 @@
-"""The API writes poems, whole and word by word, for many at once; it says what it cannot do, and stops when nobody reads."""
+"""The API writes poems, whole and word by word, for many at once; says what it cannot do; stops when nobody reads."""
 
 import asyncio
 import time
