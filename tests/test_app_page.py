@@ -15,6 +15,8 @@ from served import metric, new_version, params_of, running, wait_until
 from app.page import HERE, interfaces, preferred
 from pipeline.poems import POEM_SCHEMA, write_table
 
+expect.set_options(timeout=30_000)  # on a busy machine
+
 VERSE = "the river keeps\nits silver under stones\n\nand nobody who crosses\nasks what it is owed by rain"
 
 
@@ -291,7 +293,13 @@ def contrast(*colours):
 
 @pytest.mark.parametrize(
     ("accepted", "language"),
-    [("es-AR,es;q=0.9,en;q=0.8", "es"), ("fr,de;q=0.9", "en"), ("en;q=0.3, es;q=0.9", "es"), ("", "en"), ("x;q=z", "en")],
+    [
+        ("es-AR,es;q=0.9,en;q=0.8", "es"),
+        ("fr,de;q=0.9", "en"),
+        ("en;q=0.3, es;q=0.9", "es"),
+        ("", "en"),
+        ("x;q=z", "en"),
+    ],
 )
 def test_the_language_a_browser_likes_best_is_chosen(accepted, language):
     assert preferred(accepted) == language
