@@ -19,6 +19,8 @@ from pipeline.measure import EVALUATED_SCHEMA, HUMAN, Measured, figures_of, meas
 from pipeline.params import Params, load_params
 from pipeline.poems import read_table, write_report, write_table
 from pipeline.prompt import Request, language_token
+from pipeline.register import split_rule
+from pipeline.registry import alias_version, fetch_version
 from pipeline.samples import samples_markdown, samples_of
 from pipeline.stage import BadInput, stage, whole_file, whole_folder
 from pipeline.tokenize import poem_request
@@ -28,6 +30,7 @@ TOKENS = Path("data/tokens")
 POET = Path("models/poet")
 EVALUATION = Path("data/evaluation")
 REPORT = Path("metrics/evaluate.json")
+CHAMPION = "champion"
 BITS_PER_BYTE = Path("plots/bits_per_byte.csv")
 
 
@@ -64,6 +67,23 @@ def evaluate_models(
         for language, fit in languages.items():
             found[writer][language] = {"bits_per_byte": fit} | found[writer][language]
     return Evaluation(report_of(found), poems)
+
+
+def champion_of(params: Params) -> dict[str, Path]:
+    """The champion's folder under its writer's name; empty where there is none to be measured fairly, which is said."""
+    champion = alias_version(params.register_.model_name, params.promote.alias)
+    if champion is None:
+        return {}
+    if champion.tags.get("split_rule") != split_rule(params):
+        print(
+            f"Champion version {champion.version} was split by another rule and may have seen the test poems: left out"
+        )
+        return {}
+    try:
+        return {CHAMPION: fetch_version(champion.name, champion.version)}
+    except BadInput as error:
+        print(f"Champion left out: {error}")
+        return {}
 
 
 def chosen(test: pd.DataFrame, params: Params) -> pd.DataFrame:
@@ -155,7 +175,8 @@ def main() -> None:
     test, train = read_table(TOKENS / "test.parquet"), read_table(TOKENS / "train.parquet")
     if not POET.is_dir():
         raise BadInput(str(POET), "no such folder", "Run `make run`, or `dvc repro`, which make it first")
-    report, poems = evaluate_models({"base": params.base, "tuned": POET}, test, train, params)
+    models = {"base": params.base, "tuned": POET} | champion_of(params)
+    report, poems = evaluate_models(models, test, train, params)
     with whole_folder(EVALUATION) as partial:
         write_table(poems, partial / "poems.parquet", EVALUATED_SCHEMA)
         (partial / "samples.md").write_text(samples_markdown(samples_of(poems), params.languages), encoding="utf-8")

@@ -56,10 +56,10 @@ POEM_FIGURES = [
     pa.field("author_accuracy", pa.bool_()),
     pa.field("style_accuracy", pa.bool_()),
     *(pa.field(f"novel_{n}", pa.float64()) for n in NOVEL_LENGTHS),
-    pa.field("longest_copied_run", pa.int64()),  # words
     pa.field("nearest_similarity", pa.float64()),
 ]
 COPIED = [
+    pa.field("longest_copied_run", pa.int64()),  # words
     pa.field("copied_text", pa.string()),  # the longest run, in lower case without punctuation
     pa.field("nearest_title", pa.string()),  # the training poem most like this one
     pa.field("nearest_author", pa.string()),
@@ -140,7 +140,7 @@ def figures_of(measured: pd.DataFrame, train: pd.DataFrame, params: Params) -> F
         people = train[train["language"] == language]["text"]
         people = people.sample(min(len(people), REFERENCE_POEMS), random_state=params.evaluate.seed).tolist()
         by_name = means(poems) | shape_distances(poems["text"].tolist(), people)
-        by_name |= variety(poems, params)
+        by_name |= longest_copied_run(poems) | variety(poems, params)
         found.setdefault(writer, {})[language] = by_name
     return found
 
@@ -149,6 +149,12 @@ def means(poems: pd.DataFrame) -> dict[str, Measured]:
     """The mean of each column of `POEM_FIGURES` over the poems that have a value there, by the column's name."""
     columns = {field.name: poems[field.name].dropna().astype(float).tolist() for field in POEM_FIGURES}
     return {name: (mean(values), interval(values, mean)) for name, values in columns.items() if values}
+
+
+def longest_copied_run(poems: pd.DataFrame) -> dict[str, Measured]:
+    """The longest run of any of the poems."""
+    runs = poems["longest_copied_run"].tolist()
+    return {"longest_copied_run": (max(runs), interval(runs, max))}
 
 
 def shape_distances(texts: Sequence[str], people: Sequence[str]) -> dict[str, Measured]:

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from mlflow.entities.model_registry import ModelVersion
 
 from pipeline.base import cache_folder
+from pipeline.creativity import NOVEL_LENGTHS
 from pipeline.evaluate import TOKENS, evaluate_models
 from pipeline.params import Params, load_params
 from pipeline.poems import read_table
@@ -30,7 +31,11 @@ HISTORY_TAG = "champions"  # of the registered model: versions that were champio
 DECISION_TAG, REASONS_TAG = "promotion", "promotion_reasons"
 HEADING = "\n\n## Promotion\n\n"
 LONGEST_DESCRIPTION = 5000  # characters that MLflow stores
-HIGHER_IS_BETTER = ("language_adherence", "ended", "distinct_1", "distinct_2", "distinct_3")
+HIGHER_IS_BETTER = (
+    *("language_adherence", "ended", "distinct_1", "distinct_2", "distinct_3", "rhyme_density", "assonance_density"),
+    *("syllable_regularity", "title_match", "opening_match", "stanza_match", "author_accuracy", "style_accuracy"),
+    *(f"novel_{n}" for n in NOVEL_LENGTHS),
+)
 
 
 class Decision(NamedTuple):

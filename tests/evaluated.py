@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import made_up_poems, write_project
+from mlflow import MlflowClient
 from transformers import AutoModelForCausalLM
 
 from pipeline import tokenize
@@ -21,6 +22,9 @@ def working_project(folder: Path, base: Path, mlflow_store: str) -> Iterator[Par
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
         patch.chdir(folder)
+        client = MlflowClient(mlflow_store)
+        for model in client.search_registered_models():  # of other tests
+            client.delete_registered_model_alias(model.name, "champion")
         yield trained_project(folder, base)
 
 

@@ -5,11 +5,13 @@ from pathlib import Path
 import mlflow
 import pandas as pd
 import pytest
-from conftest import made_up_poem
+from conftest import changed_params, made_up_poem
 from evaluated import working_project
+from mlflow import MlflowClient
 
-from pipeline import evaluate, measure
+from pipeline import evaluate, measure, register
 from pipeline.poems import read_report, read_table
+from pipeline.registry import MANIFEST_TAG
 from pipeline.samples import Sample, read_samples, samples_markdown
 
 
@@ -113,6 +115,35 @@ def test_two_versions_of_a_model_are_measured_by_the_same_poems_in_one_run(evalu
     assert set(report["seq_rep_4"]) == {"champion", "challenger", "human"}
     assert report["bits_per_byte"]["champion"] == read_report(evaluate.REPORT)["bits_per_byte"]["tuned"]
     assert set(poems["writer"]) == {"champion", "challenger", "human"}
+
+
+@pytest.fixture
+def champion(evaluated, tmp_path, monkeypatch):
+    """The tuned model as the registered champion, fetched to a cache of its own."""
+    monkeypatch.setenv("ESTROFA_CACHE", str(tmp_path))
+    register.main()
+    client, version = MlflowClient(), read_report(register.REPORT)["version"]
+    client.set_registered_model_alias("estrofa", "champion", version)
+    yield client.get_model_version("estrofa", str(version))
+    client.delete_registered_model_alias("estrofa", "champion")
+
+
+def test_the_champion_is_a_third_writer(champion, evaluated):
+    evaluate.main()
+    report = read_report(evaluate.REPORT)
+    assert list(report["loops"]) == ["base", "tuned", "champion", "human"]
+    assert report["bits_per_byte"]["champion"] == report["bits_per_byte"]["tuned"]
+    poems = read_table(evaluate.EVALUATION / "poems.parquet").set_index("writer")
+    assert poems.loc["champion", "text"].tolist() == poems.loc["tuned", "text"].tolist()
+
+
+def test_a_champion_that_may_have_seen_the_test_poems_or_is_gone_is_left_out(champion, evaluated, capsys):
+    other_split = changed_params({"tokenize.test_share": 0.2})
+    assert evaluate.champion_of(other_split) == {}
+    assert "may have seen the test poems" in capsys.readouterr().out
+    MlflowClient().set_model_version_tag("estrofa", champion.version, MANIFEST_TAG, '{"other.safetensors": "0"}')
+    assert evaluate.champion_of(evaluated) == {}
+    assert "Champion left out" in capsys.readouterr().out
 
 
 def test_without_a_tuned_model_the_stage_says_what_to_run(evaluated, capsys):
