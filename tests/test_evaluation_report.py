@@ -1,16 +1,19 @@
 """The evaluation report, made from a table of evaluated poems with known faults, and opened in a real browser."""
 
 import json
+import re
 
 import mlflow
 import pandas as pd
 import pytest
 from browser import faults, opened
-from conftest import changed_params, made_up_poem
+from conftest import ROOT, changed_params, made_up_poem
 
+from pipeline.measure import POEM_FIGURES, SHAPES
 from pipeline.poems import write_report
 from pipeline.reports import evaluation
 from pipeline.reports.evaluation_cautions import cautions, compare
+from pipeline.reports.figure_guide import FIGURES
 from pipeline.tracking import artifact_page, mlflow_run
 
 SCRIPT = "<script>document.title = 'broken in'</script>"
@@ -194,6 +197,13 @@ def test_all_sections_are_reached_by_keyboard(browser, page):
             assert shown.evaluate("document.activeElement.innerText") == name
         shown.keyboard.press("Enter")
         assert shown.url.endswith("#made")
+
+
+def test_every_figure_that_the_docs_define_has_a_name_for_readers():
+    table = re.findall(r"^\| (`.+?) \|", (ROOT / "docs/figures.md").read_text(encoding="utf-8"), re.MULTILINE)
+    names = [name for cell in table for name in re.findall(r"`(\w+)`", cell)]
+    assert "bits_per_byte" in names
+    assert set(names) | {field.name for field in POEM_FIGURES} | SHAPES.keys() <= FIGURES.keys()
 
 
 def told(report: dict | None = None, poems: pd.DataFrame | None = None, loss: pd.DataFrame | None = None) -> str:

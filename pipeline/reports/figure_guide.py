@@ -81,13 +81,28 @@ FIGURES: dict[str, Figure] = {
         for n in range(5, 14)
     },
     "longest_copied_run": Figure(
-        "Longest copied run", "Originality", "near people's", "Words on end as in a training poem.", share=False
+        "Longest copied run",
+        "Originality",
+        "near people's",
+        "Words on end as in a training poem, in any of the poems.",
+        share=False,
     ),
     "nearest_similarity": Figure(
         "Nearest training poem", "Originality", "near people's", "How like it the training poem most like it is."
     ),
-    "theme": Figure("On its theme", "Theme", "higher", "How close in meaning a poem is to what was asked."),
-    "coherence": Figure("Holds together", "Theme", "near people's", "How close in meaning its stanzas are."),
+    **{
+        f"{part}_match": Figure(
+            f"{part.capitalize()} match",
+            "Theme",
+            "higher",
+            f"{what} closer in meaning than another poem's would be; 50% is chance.",
+        )
+        for part, what in (
+            ("title", "The poem and the title asked for are"),
+            ("opening", "The first line and the rest are"),
+            ("stanza", "A stanza and the next are"),
+        )
+    },
     "author_accuracy": Figure(
         "Sounds like its author", "Style", "higher", "Poems a classifier gives to the author asked for."
     ),
