@@ -1,0 +1,42 @@
+"""The labelled set that taggers are compared on."""
+
+from random import Random
+
+import pytest
+
+from benchmarks.language import SHARES, labelled_poems, mixture, share
+from tests.conftest import made_up_poem, made_up_poems
+
+
+@pytest.mark.parametrize("foreign", SHARES)
+def test_a_mixture_has_its_share_of_foreign_lines_in_one_stretch_and_keeps_the_stanzas(foreign):
+    own, other = made_up_poem("en", 12, 0), made_up_poem("es", 12, 0)
+    mixed = mixture(own, other, foreign, Random(3))
+    assert [not line for line in mixed.split("\n")] == [not line for line in own.split("\n")]
+    lines = [line for line in mixed.split("\n") if line]
+    from_other = [line in other.split("\n") for line in lines]
+    assert foreign <= sum(from_other) / len(lines) < foreign + 1 / len(lines)
+    assert "".join("x" if flag else " " for flag in from_other).strip() == "x" * sum(from_other)
+
+
+def test_no_mixture_is_made_where_lines_lack():
+    assert mixture("a\nb\nc", "d\ne\nf", 0.5, Random(0)) is None
+    assert mixture(made_up_poem("en", 12, 0), "d\ne", 0.5, Random(0)) is None
+
+
+def test_the_set_is_the_same_for_the_same_seed_and_says_what_is_to_be_kept():
+    poems = made_up_poems(6).assign(declared_language=lambda table: table["language"])
+    rows = list(labelled_poems(poems, 4))
+    assert rows == list(labelled_poems(poems, 4))
+    assert {row["kind"]: row["keep"] for row in rows} == {
+        **{f"{code}, {kind}": True for code in ("en", "es") for kind in ("whole", "four lines")},
+        **{f"{code}, {part:.0%} foreign lines": False for code in ("en", "es") for part in SHARES},
+        "old Spanish": True,
+        **dict.fromkeys(["Portuguese", "Galician", "Catalan", "Latin", "Scots"], False),
+    }
+    assert len({row["text"] for row in rows if row["declared_language"] == "es"}) > 40
+
+
+def test_a_share_comes_with_its_interval():
+    assert share(99, 100) == "99.0% (94.6%–99.8%)"
+    assert share(0, 0) == "–"
