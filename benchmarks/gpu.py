@@ -186,7 +186,7 @@ def table(measured: dict[str, Measured], seconds_of_job: dict[str, float], peak:
         )
         for name, found in measured.items()
     ]
-    figures = ("real tokens a second", "times the seed's", f"of {peak:.0e} FLOP/s", "peak GB", "last loss")
+    figures = ("real tokens a second", "times the seed's", f"of {peak / 1e12:.0f} TFLOP/s", "peak GB", "last loss")
     return markdown(("contender", "steps", "seconds a step", *figures, "minutes of the job, projected"), rows)
 
 

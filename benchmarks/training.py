@@ -54,7 +54,8 @@ from pipeline.packing import pack
 from pipeline.params import Finetune, load_params
 from pipeline.poems import read_table
 from pipeline.prompt import poem_request
-from pipeline.tokenize import add_language_tokens, tokenize_poems
+from pipeline.tokenize import add_language_tokens, tokenize_poems, used_tokens
+from pipeline.vocabulary import cut_tokenizer, kept_tokens
 
 TOKENS = Path("data/tokens")
 CONTENDERS = {
@@ -75,6 +76,7 @@ class Task:
         examples: token ids, length of the header, in the order of the corpus; none longer than `block_size`.
         rows_a_step: rows of `block_size` tokens that a step takes where poems are packed.
         marks: numbers of real tokens after which the validation poems are measured, ascending.
+        kept: the tokens that a cut vocabulary keeps of the base's; None where it is whole.
     """
 
     base: Path
@@ -86,6 +88,7 @@ class Task:
     block_size: int
     rows_a_step: int
     marks: list[int]
+    kept: np.ndarray | None
 
 
 @dataclass
@@ -132,7 +135,9 @@ def validation_bits_per_byte(model: PreTrainedModel, task: Task) -> float:
 def train_ours(task: Task) -> dict[str, Any]:
     """The same steps as `pipeline.finetune`, without checkpoints and tracking."""
     device = best_device()
-    model = prepare_model(task.base, task.tokenizer, task.languages, task.finetune, best_dtype(device)).to(device)
+    model = prepare_model(
+        task.base, task.tokenizer, task.languages, task.finetune, best_dtype(device), device, task.kept
+    )
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=task.finetune.learning_rate, weight_decay=0.0, fused=True)
     packed = pack(task.examples, task.block_size, task.tokenizer.pad_token_id)
@@ -261,14 +266,17 @@ def train_trl(task: Task, folder: Path) -> dict[str, Any]:
     )
 
 
-def make_task(arguments: argparse.Namespace) -> Task:
+def make_task(arguments: argparse.Namespace, cut_vocabulary: bool = False) -> Task:
     """The same task in every process that is given the same arguments."""
     params = load_params()
     base = resolve_base(arguments.base)
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    add_language_tokens(tokenizer, list(params.languages))
+    tokenizer, kept = AutoTokenizer.from_pretrained(base), None
     knobs = params.tokenize.model_copy(update={"block_size": arguments.block_size})
     poems = read_table(TOKENS / "train.parquet").sample(frac=1, random_state=0)
+    if cut_vocabulary:
+        kept = kept_tokens(tokenizer, used_tokens(poems, tokenizer, params.languages, knobs))
+        tokenizer = cut_tokenizer(tokenizer, kept)
+    add_language_tokens(tokenizer, list(params.languages))
     examples, tokens = [], 0
     for example in tokenize_poems(poems, tokenizer, knobs, training=True):
         if tokens + len(example.input_ids) <= arguments.tokens:
@@ -291,6 +299,7 @@ def make_task(arguments: argparse.Namespace) -> Task:
         block_size=arguments.block_size,
         rows_a_step=arguments.rows,
         marks=arguments.mark,
+        kept=kept,
     )
 
 
