@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from pipeline.attention import attend_poem_by_poem
 from pipeline.prompt import Request, header, language_token
 from pipeline.stage import BadInput
 
@@ -28,7 +29,11 @@ def hidden_states(model: PreTrainedModel, input_ids: Tensor, position_ids: Tenso
     so poems packed into one row do not see each other.
     """
     adapted = model.get_base_model() if hasattr(model, "get_base_model") else model
-    return adapted.base_model(input_ids=input_ids, position_ids=position_ids, use_cache=False).last_hidden_state
+    by_poem = position_ids is not None and position_ids.device.type == "cpu"
+    packed = attend_poem_by_poem(adapted, position_ids) if by_poem else {}
+    return adapted.base_model(
+        input_ids=input_ids, position_ids=position_ids, use_cache=False, **packed
+    ).last_hidden_state
 
 
 def summed_loss(model: PreTrainedModel, hidden: Tensor, labels: Tensor) -> Tensor:
@@ -133,7 +138,7 @@ class _HeadLoss(torch.autograd.Function):
                 # log Σ exp(logits), by the likeliest token, whose probability cannot be too small for a number.
                 log_sum = logits.amax(dim=-1).float() - grad.amax(dim=-1).float().log()
                 total += (log_sum - logits.gather(1, goal)[:, 0].float()).sum()
-                grad.scatter_add_(1, goal, -torch.ones_like(goal, dtype=computed))
+                grad[torch.arange(len(goal), device=goal.device), goal[:, 0]] -= 1  # scatter_add_ copies all of it
                 if softcap:
                     grad *= 1 - (logits / softcap).square()
                 grad_states[start : start + chunk] = grad @ head
