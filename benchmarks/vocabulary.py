@@ -3,7 +3,7 @@
     python -m benchmarks.vocabulary [--base gemma-3-270m] [--tokens 4000] [--write docs/results/vocabulary.md]
 
 trains the base on the same poems of `data/tokens/train.parquet` with its whole vocabulary and with one cut to those
-poems, each in a process of its own, measures both on the same validation poems, and lets both write as many tokens.
+poems, each in a process of its own, measures both on the same validation poems, and lets both write.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ from benchmarks.training import make_task, train_ours, validation_bits_per_byte
 from benchmarks.training import parse_arguments as parse_training
 from pipeline.adapt import prepare_model
 from pipeline.base import best_device, best_dtype
+from pipeline.generate import write_poems
+from pipeline.params import load_params
+from pipeline.prompt import Request
 
 
 def measure(cut: bool, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -33,12 +37,13 @@ def measure(cut: bool, arguments: argparse.Namespace) -> dict[str, Any]:
     model = prepare_model(task.base, tokenizer, task.languages, task.finetune, torch.float32, kept=task.kept)
     before = validation_bits_per_byte(model.eval(), task)
     model = model.to(best_device(), best_dtype(best_device()))
-    prompt = torch.tensor([[tokenizer.convert_tokens_to_ids("<|en|>")]] * 8, device=model.device)
-    length = {"min_new_tokens": arguments.written, "max_new_tokens": arguments.written}
-    model.generate(prompt, max_new_tokens=2)  # warms up
+    requests = [Request(language) for language in task.languages] * 4
+    sampling = load_params().generation.model_copy(update={"max_words": arguments.words})
+    write = partial(write_poems, model, tokenizer, requests, [sampling] * len(requests))
+    write([0] * len(requests))  # warms up
     started = time.perf_counter()
-    model.generate(prompt, do_sample=True, top_k=40, pad_token_id=tokenizer.pad_token_id, **length)
-    writing = 8 * arguments.written / (time.perf_counter() - started)
+    written = sum(len(tokenizer.encode(poem.text)) for poem in write(range(len(requests))))
+    writing = written / (time.perf_counter() - started)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     del model
     trained = train_ours(task)
@@ -64,7 +69,7 @@ def table(found: dict[str, dict[str, Any]]) -> str:
         ("real tokens trained on", "tokens", "{:,}"),
         ("training, real tokens a second", "training", "{:.0f}"),
         ("training, peak GB", "peak_memory", "{:.1f}"),
-        ("writing eight poems at once, tokens a second", "writing", "{:.0f}"),
+        ("writing, a batch at once, tokens a second", "writing", "{:.0f}"),
     ]
     rows = [(name, *(form.format(report[key]) for report in found.values())) for name, key, form in lines]
     return markdown(("", *found), rows)
@@ -76,7 +81,7 @@ def main() -> None:
     parser.add_argument("--method", choices=("full", "lora"), default="full")
     parser.add_argument("--tokens", type=int, default=4_000, help="real tokens to train on, at most")
     parser.add_argument("--validation", type=int, default=8, help="poems of each language")
-    parser.add_argument("--written", type=int, default=64, help="tokens that each of eight poems is written to")
+    parser.add_argument("--words", type=int, default=40, help="of each poem written, at most")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="write the table to this Markdown page too")
     parser.add_argument("--one", choices=("whole", "cut"), help=argparse.SUPPRESS)
     parser.add_argument("--found", type=Path, help=argparse.SUPPRESS)

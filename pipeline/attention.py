@@ -4,7 +4,6 @@ torch's attention for CPUs computes every pair of positions of a row and masks m
 to compute, and matrix products in bfloat16 run at full speed: on two cores it takes a third of the time.
 """
 
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -27,15 +26,16 @@ def attend_poem_by_poem(model: PreTrainedModel, position_ids: Tensor) -> dict[st
     """
     if model.config._attn_implementation != NAME:
         model.set_attn_implementation(NAME)
-    return {"poem_borders": [poem_borders(row) for row in position_ids]}
+    return {"poem_lengths": [poem_lengths(row) for row in position_ids]}
 
 
-def poem_borders(positions: Tensor) -> list[int]:
-    """Where the poems of a row start, and where the last one, or the padding, ends."""
+def poem_lengths(positions: Tensor) -> list[int]:
+    """How long the poems of a row are, one after the other; padding counts as the last one."""
     zero = positions == 0
     starts = zero.clone()
-    starts[1:] &= ~zero[:-1]  # padding is one stretch
-    return [*starts.nonzero()[:, 0].tolist(), len(positions)]
+    starts[1:] &= ~zero[:-1]
+    borders = torch.cat([starts.nonzero()[:, 0], positions.new_tensor([len(positions)])])
+    return borders.diff().tolist()
 
 
 def attention(
@@ -47,10 +47,10 @@ def attention(
     scaling: float | None = None,
     dropout: float = 0.0,
     sliding_window: int | None = None,
-    poem_borders: list[list[int]] | None = None,
+    poem_lengths: list[list[int]] | None = None,
     **rest: Any,
 ) -> tuple[Tensor, None]:
-    """Causal attention within poems; what transformers asks of an attention function, plus `poem_borders`.
+    """Causal attention within poems; what transformers asks of an attention function, plus `poem_lengths`.
 
     Args:
         query: `(rows, heads, length, head size)`; key and value may have fewer heads, each for a group of the query's.
@@ -58,16 +58,14 @@ def attention(
     Returns:
         `(rows, length, heads, head size)`.
     """
-    if poem_borders is None:
+    if poem_lengths is None:
         options = {"scaling": scaling, "dropout": dropout, "sliding_window": sliding_window}
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options, **rest)
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
     rows = []
-    for queries, keys, values, borders in zip(query * scaling, key, value, poem_borders, strict=True):
-        poems = [
-            _attend(queries[:, start:end], keys[:, start:end], values[:, start:end], dropout, sliding_window)
-            for start, end in pairwise(borders)
-        ]
+    for queries, keys, values, lengths in zip(query * scaling, key, value, poem_lengths, strict=True):
+        parts = (whole.split(lengths, dim=1) for whole in (queries, keys, values))
+        poems = [_attend(*poem, dropout, sliding_window) for poem in zip(*parts, strict=True)]
         rows.append(torch.cat(poems, dim=1))
     return torch.stack(rows).transpose(1, 2).contiguous(), None
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn.functional import scaled_dot_product_attention
 
-from pipeline.attention import attention, poem_borders
+from pipeline.attention import attention, poem_lengths
 from pipeline.base import load_base
 from pipeline.likelihood import hidden_states
 
@@ -18,11 +18,8 @@ def positions_of(lengths, padding):
 
 @given(lengths=st.lists(st.integers(2, 9), min_size=1, max_size=5), padding=st.integers(0, 5))
 @settings(deadline=None)
-def test_poems_start_where_positions_do_and_padding_is_one_stretch(lengths, padding):
-    expected = [0]
-    for length in [*lengths, *[padding] * bool(padding)]:
-        expected.append(expected[-1] + length)
-    assert poem_borders(positions_of(lengths, padding)) == expected
+def test_poems_end_where_positions_start_again_and_padding_is_one_stretch(lengths, padding):
+    assert poem_lengths(positions_of(lengths, padding)) == [*lengths, *[padding] * bool(padding)]
 
 
 @given(
@@ -40,7 +37,7 @@ def test_outputs_and_gradients_are_those_of_a_masked_row(lengths, groups, window
     if window is not None:
         mask = mask.triu(1 - window)
     found, _ = attention(
-        None, query, key, value, None, sliding_window=window, poem_borders=[poem_borders(positions_of(lengths, 0))]
+        None, query, key, value, None, sliding_window=window, poem_lengths=[poem_lengths(positions_of(lengths, 0))]
     )
     expected = scaled_dot_product_attention(query, key, value, attn_mask=mask, enable_gqa=True).transpose(1, 2)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
