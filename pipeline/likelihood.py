@@ -150,7 +150,8 @@ class _HeadLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         grad_states, grad_weight = ctx.saved_tensors
-        return grad_states * grad_output, None if grad_weight is None else grad_weight * grad_output, None, None
+        # In place: with a large vocabulary a second gradient of the head would be most of the memory.
+        return grad_states.mul_(grad_output), None if grad_weight is None else grad_weight.mul_(grad_output), None, None
 
 
 @torch.inference_mode()

@@ -4,7 +4,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, GPT2Config
 
-from pipeline.hardware import flops_per_token, gpu_load, peak_flops, peak_memory_gb
+from pipeline.flops import flops_per_token, peak_flops
+from pipeline.hardware import gpu_load, peak_memory_gb
 
 
 @pytest.fixture(scope="module")
