@@ -31,7 +31,7 @@ POET = Path("models/poet")
 EVALUATION = Path("data/evaluation")
 REPORT = Path("metrics/evaluate.json")
 CHAMPION = "champion"
-BITS_PER_BYTE = Path("plots/bits_per_byte.csv")
+FIGURES = Path("plots/figures.csv")
 
 
 class Evaluation(NamedTuple):
@@ -154,6 +154,25 @@ def _row(writer: str, request: Request, poem: Poem, seed: int | None = None) -> 
     return {"writer": writer, **asked, "seed": seed, "text": poem.text, "ended": poem.ended}
 
 
+def figures_table(report: dict[str, Any]) -> pd.DataFrame:
+    """The report as rows: figure, writer, language, value, and the ends of its interval where it has one."""
+    intervals = report["intervals"]
+    rows = [
+        (
+            name.replace("_", " "),
+            writer,
+            language,
+            value,
+            *intervals.get(name, {}).get(writer, {}).get(language, ("", "")),
+        )
+        for name, writers in report.items()
+        if name != "intervals"
+        for writer, languages in writers.items()
+        for language, value in languages.items()
+    ]
+    return pd.DataFrame(rows, columns=["figure", "writer", "language", "value", "low", "high"])
+
+
 def log_to_mlflow(report: dict[str, Any]) -> None:
     """Log the figures, as `name/writer/language`, and the samples to the run that trained the model."""
     with mlflow_run(recorded_run_id()):
@@ -180,9 +199,8 @@ def main() -> None:
     with whole_folder(EVALUATION) as partial:
         write_table(poems, partial / "poems.parquet", EVALUATED_SCHEMA)
         (partial / "samples.md").write_text(samples_markdown(samples_of(poems), params.languages), encoding="utf-8")
-    with whole_file(BITS_PER_BYTE) as partial:
-        bits = pd.DataFrame(report["bits_per_byte"]).rename_axis("language").reset_index()
-        bits.melt("language", var_name="model", value_name="bits_per_byte").to_csv(partial, index=False)
+    with whole_file(FIGURES) as partial:
+        figures_table(report).to_csv(partial, index=False)
     log_to_mlflow(report)
     write_report(report, REPORT)
 

@@ -56,12 +56,16 @@ def test_people_end_their_poems_and_write_lines_as_long_as_other_people_do(evalu
     assert report["words_a_line_distance"]["base"]["en"] > 0
 
 
-def test_the_plot_has_a_row_for_each_model_and_language(evaluated):
-    table = pd.read_csv(evaluate.BITS_PER_BYTE)
-    assert sorted(table.columns) == ["bits_per_byte", "language", "model"]
-    report = read_report(evaluate.REPORT)["bits_per_byte"]
-    rows = {(row.model, row.language): row.bits_per_byte for row in table.itertuples()}
-    assert rows == {(model, code): value for model, codes in report.items() for code, value in codes.items()}
+def test_the_plot_has_a_row_for_each_figure_writer_and_language_with_its_interval(evaluated):
+    table = pd.read_csv(evaluate.FIGURES)
+    report = read_report(evaluate.REPORT)
+    intervals = report.pop("intervals")
+    assert len(table) == sum(len(languages) for writers in report.values() for languages in writers.values())
+    rows = table.set_index(["figure", "writer", "language"])
+    row = rows.loc[("bits per byte", "tuned", "es")]
+    assert row["value"] == report["bits_per_byte"]["tuned"]["es"]
+    assert [row["low"], row["high"]] == intervals["bits_per_byte"]["tuned"]["es"]
+    assert rows.loc[("distinct 1", "human", "en"), ["low", "high"]].isna().all()
 
 
 def test_samples_are_of_the_same_request_and_seed_prompts_first(evaluated):
