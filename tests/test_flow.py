@@ -5,13 +5,17 @@ import sys
 import time
 
 import pytest
+from prefect import flow
+from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, LogFilter, LogFilterFlowRunId
 from prefect.logging.handlers import APILogHandler
 from prefect.testing.utilities import prefect_test_harness
 
-from flows.run import ROOT, run, stages
+from flows.run import ROOT, publish, run, stages
+from pipeline.poems import write_report
 from pipeline.stage import BadInput
+from pipeline.tracking import mlflow_run
 
 pytestmark = pytest.mark.slow
 
@@ -69,6 +73,18 @@ def test_the_order_is_dvc_yamls_own():
     assert trained == ["scrape", "clean", "tag", "tokenize", "finetune", "evaluate", "register"]
     assert order["clean"] == ["scrape"]
     assert set(order["register"]) == {"tokenize", "finetune", "evaluate"}
+
+
+def test_the_evaluation_report_is_linked_in_mlflow(tmp_path, mlflow_store, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
+    with mlflow_run() as trained:
+        write_report({"run_id": trained.info.run_id}, tmp_path / "models/run.json")
+    (tmp_path / "data/reports").mkdir(parents=True)
+    (tmp_path / "data/reports/evaluation.html").write_text("<!DOCTYPE html><title>Better?</title>")
+    flow(publish)(tmp_path)  # artifacts belong to a flow run
+    artifact = Artifact.get("evaluation-report")
+    assert f"/runs/{trained.info.run_id}/artifacts/reports/evaluation.html" in artifact.data
+    assert str(tmp_path / "data/reports/evaluation.html") in artifact.description
 
 
 def test_a_faulty_dvc_yaml_is_named(tmp_path):
