@@ -27,7 +27,7 @@ import numpy as np
 import torch
 import transformers
 from torch import Tensor
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from benchmarks.page import markdown, write_page
 from pipeline.flops import flops_per_token
@@ -208,7 +208,10 @@ def parse_arguments() -> argparse.Namespace:
 
 def main() -> None:
     arguments = parse_arguments()
-    base, tokenizer = arguments.base, AutoTokenizer.from_pretrained(arguments.base)
+    base = arguments.base
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(
+        base
+    )  # AutoTokenizer of transformers 4 asks for a class that 5 names
     poems = list(islice(read_poems(arguments.poems), arguments.count)) if arguments.poems else []
     tokenizer.add_tokens(sorted({language_token(request.language) for request, _ in poems}), special_tokens=True)
 
