@@ -18,7 +18,7 @@ from pipeline.params import Generation
 from pipeline.prompt import FIELDS, Request
 from pipeline.stage import BadInput
 
-SAMPLING_COLUMNS = {"temperature": "double", "top_p": "double", "top_k": "long", "max_words": "long"}
+SAMPLING_COLUMNS = {"temperature": "double", "top_p": "double", "top_k": "long", "max_words": "long", "stanzas": "long"}
 SIGNATURE = ModelSignature(
     inputs=Schema(
         [
