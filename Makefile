@@ -30,6 +30,7 @@ bench: $(VENV)/bench-installed  ## speed, memory and accuracy, printed as tables
 	python -m benchmarks.corpus
 	python -m benchmarks.language
 	python -m benchmarks.training
+	python -m benchmarks.generation --gguf
 	python -m benchmarks.vocabulary
 
 promote: $(VENV)/installed  ## make the challenger, or VERSION=n, the champion where every gate of params holds
