@@ -209,9 +209,8 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     arguments = parse_arguments()
     base = arguments.base
-    tokenizer = PreTrainedTokenizerFast.from_pretrained(
-        base
-    )  # AutoTokenizer of transformers 4 asks for a class that 5 names
+    # The AutoTokenizer of transformers 4 asks for a class that only 5 has, where 5 saved the folder.
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(base)
     poems = list(islice(read_poems(arguments.poems), arguments.count)) if arguments.poems else []
     tokenizer.add_tokens(sorted({language_token(request.language) for request, _ in poems}), special_tokens=True)
 

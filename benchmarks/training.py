@@ -151,10 +151,8 @@ def train_ours(task: Task) -> dict[str, Any]:
         train_step(model, batch, task.rows_a_step, best_dtype(device))
         torch.nn.utils.clip_grad_norm_(trained, task.finetune.max_gradient_norm)
         optimizer.step()
-        positions = batch["position_ids"]
-        meter.step(
-            model, int((positions > 0).sum() + (positions == 1).sum())
-        )  # padding stays at 0, poems leave it once
+        positions = batch["position_ids"]  # padding stays at 0, and each poem leaves it once
+        meter.step(model, int((positions > 0).sum() + (positions == 1).sum()))
     return meter.report(model)
 
 
