@@ -356,6 +356,16 @@ def table(found: dict[str, dict[str, Any]], method: str) -> str:
     return markdown((*header, "validation bits per byte (after real tokens)"), rows)
 
 
+def settings(arguments: argparse.Namespace) -> str:
+    """What was the same for all, and what was not, in words."""
+    return (
+        f"Base {arguments.base}, method {arguments.method}, learning rate {arguments.learning_rate:g} throughout, AdamW, "
+        f"the same poems once each. Ours and (c) take {arguments.rows} rows of {arguments.block_size} tokens a step, (a) "
+        f"and (b) {POEMS_A_STEP} poems. (a) stops after {arguments.seed_steps} steps: compare its bits per byte with the "
+        "others' after as many tokens.\n\n"
+    )
+
+
 def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", default="smollm2-135m")
@@ -388,7 +398,9 @@ def main() -> None:
         if name == "seed":
             marks = [results[name]["tokens"]]
         print(f"{name}: {results[name]}", file=sys.stderr, flush=True)
-    tables = table({name: results[name] for name in CONTENDERS if name in results}, arguments.method)
+    tables = settings(arguments) + table(
+        {name: results[name] for name in CONTENDERS if name in results}, arguments.method
+    )
     print(tables)
     if arguments.write:
         write_page(arguments.write, "Training, side by side", "benchmarks.training", tables)

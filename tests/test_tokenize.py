@@ -18,7 +18,7 @@ from transformers import AutoTokenizer
 from pipeline import tokenize
 from pipeline.base import load_base
 from pipeline.likelihood import bits_per_byte, hidden_states, poem_log_likelihoods, summed_loss, token_losses
-from pipeline.packing import Example, best_fit, cut_at_lines, pack
+from pipeline.packing import Example, best_fit, cut_at_lines, examples_of, pack
 from pipeline.poems import read_report, read_table
 from pipeline.prompt import Request, header
 from pipeline.stage import BadInput
@@ -133,6 +133,17 @@ def test_a_poem_longer_than_a_row_goes_on_under_its_header_from_a_whole_line(tok
     assert len(set(prompts)) == 1
     assert all(stretch.endswith("\n") for stretch in stretches[:-1])
     assert "".join(stretches) == poems["text"][0] + "<eos>"
+
+
+@given(lines=st.lists(st.sampled_from(["the river", "el río guarda su plata", ""]), min_size=1, max_size=30))
+@settings(deadline=None, max_examples=50)
+def test_no_poem_is_cut_that_fits_a_row_and_no_token_of_a_longer_one_is_lost(tokenizer, lines):
+    text = "\n".join(lines)
+    examples = list(examples_of(tokenizer, Request("es", title="Agua"), text, block_size=64))
+    ids = tokenizer.encode(text, add_special_tokens=False)
+    head = examples[0].header_length
+    assert (len(examples) == 1) == (head + len(ids) + 1 <= 64)
+    assert [token for example in examples for token in example.input_ids[head:]] == [*ids, tokenizer.eos_token_id]
 
 
 def test_a_header_that_fills_the_row_is_refused(tokenizer):

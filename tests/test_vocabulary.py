@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma3TextConfig, 
 
 from pipeline import finetune, tokenize
 from pipeline.adapt import prepare_model
-from pipeline.base import load_base
+from pipeline.base import PACKAGED, cache_folder, load_base
 from pipeline.likelihood import poem_log_likelihoods
 from pipeline.poems import read_report, read_table
 from pipeline.stage import BadInput
@@ -152,6 +152,26 @@ def test_likelihoods_grow_by_the_removed_tokens_share_and_by_nothing_else(tiny_b
     assert cut.config.vocab_size == len(kept)
     assert cut.config.eos_token_id == places[whole.config.eos_token_id]
     torch.testing.assert_close(after, before - before.logsumexp(dim=-1, keepdim=True), atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.slow
+def test_gemma_itself_keeps_its_hidden_states_and_loses_the_removed_tokens_share():
+    package = PACKAGED["gemma-3-270m"]
+    base = cache_folder() / f"gemma-3-270m-{package.sha256[:12]}"
+    if not base.exists():
+        pytest.skip("gemma-3-270m is not in the cache; `make run` brings it")
+    whole, tokenizer = load_base(base, dtype=torch.float32)
+    ids = tokenizer.encode(POEMS[1])[:100]
+    kept = kept_tokens(tokenizer, ids)
+    assert cut_tokenizer(tokenizer, kept).encode(POEMS[1])[:100] == np.searchsorted(kept, ids).tolist()
+    with torch.no_grad():
+        hidden = whole.base_model(torch.tensor([ids])).last_hidden_state
+        before = whole(torch.tensor([ids])).logits[0, -1].log_softmax(dim=-1)[kept]
+        cut_model(whole, kept)
+        cut_ids = torch.tensor([np.searchsorted(kept, ids).tolist()])
+        after = whole(cut_ids).logits[0, -1].log_softmax(dim=-1)
+        torch.testing.assert_close(whole.base_model(cut_ids).last_hidden_state, hidden)
+    torch.testing.assert_close(after, before - before.logsumexp(dim=-1), atol=1e-3, rtol=1e-4)
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "gemma3"])
