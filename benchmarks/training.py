@@ -359,10 +359,10 @@ def table(found: dict[str, dict[str, Any]], method: str) -> str:
 def settings(arguments: argparse.Namespace) -> str:
     """What was the same for all, and what was not, in words."""
     return (
-        f"Base {arguments.base}, method {arguments.method}, learning rate {arguments.learning_rate:g} throughout, AdamW, "
-        f"the same poems once each. Ours and (c) take {arguments.rows} rows of {arguments.block_size} tokens a step, (a) "
-        f"and (b) {POEMS_A_STEP} poems. (a) stops after {arguments.seed_steps} steps: compare its bits per byte with the "
-        "others' after as many tokens.\n\n"
+        f"Base {arguments.base}, method {arguments.method}, AdamW at {arguments.learning_rate:g} throughout, the same "
+        f"poems once each. Ours and (c) take {arguments.rows} rows of {arguments.block_size} tokens a step, (a) and "
+        f"(b) {POEMS_A_STEP} poems. (a) stops after {arguments.seed_steps} steps: compare its bits per byte with "
+        "the others' after as many tokens.\n\n"
     )
 
 
