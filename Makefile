@@ -32,6 +32,7 @@ bench: $(VENV)/bench-installed  ## speed, memory and accuracy, printed as tables
 	python -m benchmarks.training
 	python -m benchmarks.generation --gguf
 	python -m benchmarks.vocabulary
+	python -m benchmarks.serving
 
 promote: $(VENV)/installed  ## make the challenger, or VERSION=n, the champion where every gate of params holds
 	python -m pipeline.promote $(VERSION)
