@@ -91,7 +91,7 @@ def _of_comparisons(comparisons: Mapping[str, list[Comparison]], languages: Mapp
             if one.outcome == "worse"
         ]
         if worse:
-            yield Caution(True, f"Tuned is worse than {other} beyond doubt in {listed(worse, 5)}.", "figures")
+            yield Caution(True, f"Tuned is worse than {other}, intervals apart, in {listed(worse, 5)}.", "figures")
         close = sum(one.outcome == "close" for one in compared)
         if 2 * close > len(compared):
             overlap = f"In {close} of {len(compared)} figures the intervals of tuned and {other} overlap"
@@ -99,7 +99,7 @@ def _of_comparisons(comparisons: Mapping[str, list[Comparison]], languages: Mapp
             yield Caution(False, text, "figures")
         unsure = [languages[one.language] for one in compared if one.name == "bits_per_byte" and one.outcome == "close"]
         if unsure:
-            text = f"Tuned does not foresee test poems in {listed(unsure)} better than {other} beyond doubt."
+            text = f"That tuned foresees test poems in {listed(unsure)} better than {other} is not sure."
             yield Caution(False, text, "figures")
 
 
