@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from PIL import Image, ImageStat
 from playwright.sync_api import Browser, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -40,6 +41,12 @@ def opened(browser: Browser, file: Path, width: int = 1280, scheme: str = "light
     yield page
     page.close()
     assert not complaints
+
+
+def brightness(page: Page, picture: Path) -> float:
+    """Take a picture of the whole page, which pytest keeps for a look at it; its mean brightness, from 0 to 255."""
+    page.screenshot(path=picture, full_page=True)
+    return ImageStat.Stat(Image.open(picture).convert("L")).mean[0]
 
 
 def faults(page: Page) -> list[str]:

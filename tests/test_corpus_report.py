@@ -2,7 +2,7 @@
 
 import pandas as pd
 import pytest
-from browser import faults, opened
+from browser import brightness, faults, opened
 from conftest import changed_params, made_up_poem
 
 from pipeline.clean import clean_corpus
@@ -73,10 +73,11 @@ def page(stages, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "light"), (1280, "dark")])
-def test_it_reads_well_on_every_screen(browser, page, width, scheme):
+def test_it_reads_well_on_every_screen(browser, page, width, scheme, tmp_path):
     with opened(browser, page, width, scheme) as shown:
         assert shown.get_by_role("heading", level=1).inner_text() == "The corpus"
         assert faults(shown) == []
+        assert (brightness(shown, tmp_path / "page.png") > 128) == (scheme == "light")
 
 
 def test_the_counts_are_at_the_top_and_add_up(browser, page, stages):

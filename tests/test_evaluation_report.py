@@ -6,7 +6,7 @@ import re
 import mlflow
 import pandas as pd
 import pytest
-from browser import faults, opened
+from browser import brightness, faults, opened
 from conftest import ROOT, changed_params, made_up_poem
 
 from pipeline.measure import POEM_FIGURES, SHAPES
@@ -114,10 +114,11 @@ def page(project):
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "light"), (1280, "dark")])
-def test_it_reads_well_on_every_screen(browser, page, width, scheme):
+def test_it_reads_well_on_every_screen(browser, page, width, scheme, tmp_path):
     with opened(browser, page, width, scheme) as shown:
         assert shown.get_by_role("heading", level=1).inner_text() == "Is the tuned model better?"
         assert faults(shown) == []
+        assert (brightness(shown, tmp_path / "page.png") > 128) == (scheme == "light")
 
 
 def test_it_is_an_artifact_of_the_run_that_trained_the_model(project, page, mlflow_store, tmp_path):
@@ -226,7 +227,8 @@ def test_warnings_name_what_is_wrong():
     assert "That tuned foresees test poems in English and Spanish better than champion is not sure" in said
     assert "better than base is not sure" not in said
     assert (
-        "Tuned is worse than champion, intervals apart, in repeated 4-grams (English) and repeated 4-grams (Spanish)" in said
+        "Tuned is worse than champion, intervals apart, in repeated 4-grams (English) and repeated 4-grams (Spanish)"
+        in said
     )
     assert "trained too long" not in said
 
