@@ -19,8 +19,9 @@ from typing import Any
 
 import torch
 
+from benchmarks.contenders import train_ours, validation_bits_per_byte
 from benchmarks.page import markdown, write_page
-from benchmarks.training import make_task, train_ours, validation_bits_per_byte
+from benchmarks.training import make_task
 from benchmarks.training import parse_arguments as parse_training
 from pipeline.adapt import prepare_model
 from pipeline.base import best_device, best_dtype
