@@ -1,10 +1,11 @@
 """The data stages over a corpus of your own: what is kept, what is dropped and why, seconds and memory.
 
-    python -m benchmarks.corpus FOLDER_OR_GLOB [--write docs/results/corpus.md]
+    python -m benchmarks.corpus FOLDER_OR_GLOB [--sizes 1,10,40] [--write docs/results/corpus.md]
 
 reads files with the columns text, title, author, language and licence through the source `files`, runs the real
 commands of scrape, clean, tag and tokenize in a temporary folder, and prints tables in Markdown. Without an argument
-it takes the raw poems in data/raw.
+it takes the raw poems in data/raw. Larger sizes are the corpus and copies of its poems with their words in another
+order, which are no duplicates. Beside them the straightforward way is measured, on its first poems alone: it is slow.
 """
 
 import argparse
@@ -15,19 +16,26 @@ import shutil
 import sys
 import tempfile
 import time
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import psutil
 from ruamel.yaml import YAML
 
+from benchmarks.copies import write_copies
 from benchmarks.page import markdown, write_page
+from pipeline.local_files import read_files
+from pipeline.params import Columns, FilesSource
 from pipeline.poems import read_report, read_table
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = ("scrape", "clean", "tag", "tokenize")
+RAW_COLUMNS = {"title": "title", "author": "author", "language": "declared_language", "licence": "licence"}
+Cost = tuple[float, float, float]  # seconds, seconds of computing, peak GB
 
 
-def measure(command: list[str], folder: Path) -> tuple[float, float, float]:
+def measure(command: list[str], folder: Path) -> Cost:
     """Run a command; its seconds, those its processes spent computing, and their peak memory in GB.
 
     On a machine that others use too, the seconds of computing are the ones to compare. Memory is sampled ten times a
@@ -63,7 +71,7 @@ def write_params(source: str, columns: dict[str, str], folder: Path) -> None:
         yaml.dump(params, file)
 
 
-def report(folder: Path, measured: dict[str, tuple[float, float, float]]) -> str:
+def report(folder: Path, measured: dict[str, Cost]) -> str:
     """The tables of a finished run."""
     clean, tag = read_report(folder / "metrics/clean.json"), read_report(folder / "metrics/tag.json")
     by_stage = [
@@ -94,25 +102,56 @@ def report(folder: Path, measured: dict[str, tuple[float, float, float]]) -> str
     return "\n".join(f"## {title}\n\n{table}" for title, table in parts)
 
 
+def run_stages(source: Path, columns: dict[str, str], folder: Path, last: str) -> dict[str, Cost]:
+    """Run the stages up to the last one in a folder; what each cost."""
+    write_params(str(source.absolute()), columns, folder)
+    stages = STAGES[: STAGES.index(last) + 1]
+    return {stage: measure([sys.executable, "-m", f"pipeline.{stage}"], folder) for stage in stages}
+
+
+def scale_table(costs: dict[str, tuple[int, dict[str, Cost]]]) -> str:
+    """A row for each way and stage: poems, seconds, seconds for a thousand poems, and peak memory."""
+    rows = []
+    for way, (poems, measured) in costs.items():
+        totals = [sum(column) for column in zip(*measured.values(), strict=True)][:2]
+        whole = {"all": (*totals, max(cost[2] for cost in measured.values()))} if len(measured) > 1 else {}
+        for stage, (seconds, computing, memory) in {**measured, **whole}.items():
+            each = f"{1000 * seconds / poems:.2f}"
+            rows.append((way, stage, f"{poems:,}", f"{seconds:.1f}", f"{computing:.1f}", each, f"{memory:.2f}"))
+    header = ("way", "stage", "poems", "seconds", "seconds of computing", "seconds for 1,000 poems", "peak GB")
+    return f"## By size\n\n{markdown(header, rows)}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", nargs="?", default="data/raw", help="a file, a folder or a glob")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="write the tables to this Markdown page too")
     parser.add_argument("--until", choices=STAGES, default=STAGES[-1], help="the last stage to run")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="copy what the stages wrote to a new folder")
+    parser.add_argument("--sizes", default="1", metavar="1,10,40", help="times the corpus, the first in full detail")
+    parser.add_argument("--straightforward", type=int, default=2000, metavar="POEMS", help="measured the plain way")
     arguments = parser.parse_args()
-    columns = {"title": "title", "author": "author", "language": "language", "licence": "licence"}
-    if arguments.source == "data/raw":
-        columns["language"] = "declared_language"
+    columns = RAW_COLUMNS if arguments.source == "data/raw" else {**RAW_COLUMNS, "language": "language"}
+    source = FilesSource(kind="files", path=arguments.source, columns=Columns(**columns))
+    records = partial(read_files, source, "corpus")
+    poems = sum(1 for _ in records())
+    costs, tables = {}, ""
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
-        write_params(str(Path(arguments.source).absolute()), columns, folder)
-        measured = {}
-        for stage in STAGES[: STAGES.index(arguments.until) + 1]:
-            measured[stage] = measure([sys.executable, "-m", f"pipeline.{stage}"], folder)
-        tables = report(folder, measured)
-        if arguments.keep:
-            shutil.copytree(folder, arguments.keep)
+        for size in map(int, arguments.sizes.split(",")):
+            corpus, folder = Path(temporary, f"corpus-{size}"), Path(temporary, f"stages-{size}")
+            corpus.mkdir()
+            folder.mkdir()
+            write_copies(records, size, corpus)
+            costs[f"the corpus, {size} times"] = size * poems, run_stages(corpus, RAW_COLUMNS, folder, arguments.until)
+            tables = tables or report(folder, costs[f"the corpus, {size} times"][1])
+            if arguments.keep:
+                shutil.copytree(folder, arguments.keep / str(size))
+            shutil.rmtree(corpus)
+        first = min(arguments.straightforward, poems)
+        write_copies(lambda: islice(records(), first), 1, Path(temporary))
+        command = [sys.executable, "-m", "benchmarks.straightforward", "copy-000.jsonl"]
+        costs["straightforward"] = first, {"drop_duplicates, langdetect": measure(command, Path(temporary))}
+    tables += f"\n{scale_table(costs)}"
     print(tables)
     if arguments.write:
         write_page(arguments.write, "A real corpus through the data stages", "benchmarks.corpus", tables)

@@ -1,0 +1,37 @@
+"""A corpus made larger: copies that look like their poems and are none of their duplicates."""
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from benchmarks.copies import shuffled, write_copies
+from pipeline.duplicates import similarity, sketch_texts
+from tests.conftest import SENTENCES
+
+verses = st.lists(st.text("abcñ í", max_size=20), max_size=12).map("\n".join)
+
+
+@settings(deadline=None)
+@given(text=verses, copy=st.integers(1, 40))
+def test_a_copy_has_the_same_words_and_as_many_in_each_line(text, copy):
+    made = shuffled(text, copy)
+    assert sorted(made.split()) == sorted(text.split())
+    words, made_words = ([len(line.split()) for line in each.split("\n")] for each in (text, made))
+    assert made_words == words
+    assert made == shuffled(text, copy)
+
+
+def test_copies_are_no_duplicates_of_one_another():
+    text = "\n".join(SENTENCES.values()).replace(" ", "\n", 5)
+    sketches = sketch_texts([text, *(shuffled(text, copy) for copy in range(1, 8))])
+    alike = [similarity(one.shingles, two.shingles) for one in sketches for two in sketches if one is not two]
+    assert max(alike) < 0.3
+
+
+def test_a_corpus_three_times_as_large_begins_with_itself(tmp_path):
+    records = [{"text": "one two\nthree", "title": "T"}, {"text": "", "title": None}]
+    write_copies(lambda: iter(records), 3, tmp_path)
+    files = [[json.loads(line) for line in path.read_text().splitlines()] for path in sorted(tmp_path.iterdir())]
+    assert files[0] == records
+    assert [[record["title"] for record in file] for file in files] == [["T", None]] * 3
