@@ -213,6 +213,7 @@ async function write() {
   problem("");
   tell(texts.waiting);
   find("#stop").hidden = false;
+  sheets.classList.add("reading");
   sheets.scrollIntoView({ behavior: still.matches ? "auto" : "smooth" });
   try {
     await WAYS[desk.elements.mode.value](mine.signal);
@@ -227,6 +228,7 @@ async function write() {
   }
   if (reading === mine) {
     find("#stop").hidden = true;
+    sheets.classList.remove("reading");
     sheets.querySelectorAll(".writing").forEach((sheet) => sheet.classList.remove("writing"));
   }
 }
