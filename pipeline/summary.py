@@ -18,7 +18,10 @@ from pipeline.samples import Sample, read_samples, shown
 from pipeline.stage import BadInput, stage
 
 ROOT = Path(__file__).resolve().parent.parent
-FIGURES = ("bits_per_byte", "language_adherence", "foreign_lines", "seq_rep_4", "repeated_lines", "loops", "ended")
+FIGURES = (
+    *("bits_per_byte", "language_adherence", "foreign_lines", "seq_rep_4", "repeated_lines", "loops", "ended"),
+    *("rhyme_density", "syllable_regularity", "opening_match", "novel_5"),
+)
 WRITERS = ("base", "tuned", "human")
 
 
@@ -29,7 +32,7 @@ def figures_table(root: Path) -> list[dict[str, str]]:
         {"figure": figure(name).label.lower(), "language": language}
         | {writer: _format(name, report[name].get(writer, {}).get(language)) for writer in WRITERS}
         for name in FIGURES
-        for language in report[name]["base"]
+        for language in report.get(name, {}).get("base", ())
     ]
 
 

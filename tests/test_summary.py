@@ -10,7 +10,7 @@ from conftest import ROOT
 from rich.console import Console
 
 from pipeline.measure import EVALUATED_SCHEMA
-from pipeline.poems import write_report, write_table
+from pipeline.poems import read_report, write_report, write_table
 from pipeline.stage import BadInput
 from pipeline.summary import figures_table, poems_table, summary
 
@@ -75,6 +75,13 @@ def test_figures_stand_before_and_after_beside_peoples(root):
     shares = dict.fromkeys(("base", "tuned", "human"), "12%")
     assert rows[3] == {"figure": "wholly in its language", "language": "es", **shares}
     assert len(rows) == 2 * (1 + len(SHARES))
+
+
+def test_a_figure_that_a_language_lacks_is_no_row(root):
+    report = read_report(root / "metrics/evaluate.json")
+    write_report(report | {"rhyme_density": {"base": {"es": 0.25}}}, root / "metrics/evaluate.json")
+    rows = [row for row in figures_table(root) if row["figure"] == "rhyme"]
+    assert rows == [{"figure": "rhyme", "language": "es", "base": "25%", "tuned": "–", "human": "–"}]
 
 
 def test_the_end_of_a_run_shows_samples_the_version_and_both_uis(root):
