@@ -66,16 +66,18 @@ class Meter:
     tokens: int = 0
     steps: int = 0
     seconds: float = 0.0
+    core_seconds: float = 0.0  # what the processor spent on it, which other users of the machine change less
     figures: list[tuple[int, float]] = field(default_factory=list)
     peak_memory: float = 0.0
-    _since: float = 0.0
+    _since: tuple[float, float] = (0.0, 0.0)
 
     def start(self) -> None:
-        self._since = time.perf_counter()
+        self._since = time.perf_counter(), time.process_time()
 
     def step(self, model: PreTrainedModel, tokens: int) -> None:
         """Call after each step, with the tokens in it that are no padding."""
-        self.seconds += time.perf_counter() - self._since
+        self.seconds += time.perf_counter() - self._since[0]
+        self.core_seconds += time.process_time() - self._since[1]
         self.tokens, self.steps = self.tokens + tokens, self.steps + 1
         self.peak_memory = peak_memory_gb()
         if len(self.figures) < len(self.task.marks) and self.tokens >= self.task.marks[len(self.figures)]:
@@ -85,7 +87,7 @@ class Meter:
     def report(self, model: PreTrainedModel) -> dict[str, Any]:
         if not self.figures or self.figures[-1][0] < self.tokens:
             self.figures.append((self.tokens, validation_bits_per_byte(model, self.task)))
-        kept = ("tokens", "steps", "seconds", "figures", "peak_memory")
+        kept = ("tokens", "steps", "seconds", "core_seconds", "figures", "peak_memory")
         return {name: getattr(self, name) for name in kept}
 
 

@@ -125,12 +125,14 @@ def table(found: dict[str, dict[str, Any]], method: str) -> str:
             f"{report['tokens']:,}",
             f"{speeds[name]:.0f}",
             f"{speeds['ours'] / speeds[name]:.1f}",
+            f"{1000 * report['core_seconds'] / report['tokens']:.1f}",
             f"{report['peak_memory']:.1f}",
             "; ".join(f"{figure:.4f} ({tokens:,})" for tokens, figure in report["figures"]),
         )
         for name, report in found.items()
     ]
-    header = ("contender", "trains", "steps", "real tokens", "real tokens a second", "ours is faster by", "peak GB")
+    header = ("contender", "trains", "steps", "real tokens", "real tokens a second", "ours is faster by")
+    header += ("core seconds for 1,000", "peak GB")
     return markdown((*header, "validation bits per byte (after real tokens)"), rows)
 
 

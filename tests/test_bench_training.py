@@ -42,6 +42,6 @@ def test_a_contender_trains_on_the_very_tokens_of_the_task(words, name, method):
 
 
 def test_the_table_states_how_many_times_faster_ours_is():
-    ours = {"tokens": 800, "steps": 2, "seconds": 2.0, "figures": [[800, 1.5]], "peak_memory": 1.0}
+    ours = {"tokens": 800, "steps": 2, "seconds": 2.0, "core_seconds": 3.2, "figures": [[800, 1.5]], "peak_memory": 1.0}
     table = training.table({"ours": ours, "seed": {**ours, "seconds": 20.0}}, "full")
-    assert "| full | 2 | 800 | 40 | 10.0 | 1.0 | 1.5000 (800) |" in table
+    assert "| full | 2 | 800 | 40 | 10.0 | 4.0 | 1.0 | 1.5000 (800) |" in table
