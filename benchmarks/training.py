@@ -115,7 +115,7 @@ def run_apart(name: str, own: Sequence[str], marks: Sequence[int]) -> dict[str, 
 
 
 def table(found: dict[str, dict[str, Any]], method: str) -> str:
-    """The contenders side by side; "times ours" is how many times as fast ours is."""
+    """The contenders side by side, each with how many times its speed ours has."""
     speeds = {name: report["tokens"] / report["seconds"] for name, report in found.items()}
     rows = [
         (
