@@ -1,27 +1,36 @@
 """The flow *run*: the stages of `dvc.yaml`, one Prefect task each. `python -m flows.run` runs it.
 
 The order and the commands stay in `dvc.yaml`; this module only reads them. Each task is `dvc repro` of a single
-stage, so what is up to date is skipped, and a run after `dvc repro` does nothing.
+stage, so what is up to date is skipped, a run after `dvc repro` does nothing, and a run after one that was killed goes
+on where that one was.
 """
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import networkx
 from dvc.repo import Repo
 from prefect import flow, get_run_logger, task
-from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from prefect.artifacts import (
+    create_link_artifact,
+    create_markdown_artifact,
+    create_progress_artifact,
+    create_table_artifact,
+    update_progress_artifact,
+)
 from prefect.states import State
 from prefect.tasks import exponential_backoff
 
+from flows.command import dvc, run_command
+from flows.notify import tell, tell_of_failure
+from flows.repository import commit_lock, one_writer, origin
 from pipeline.poems import read_report
 from pipeline.stage import BadInput
 from pipeline.summary import figures_table
 from pipeline.tracking import RUN_FILE, artifact_page
 
 ROOT = Path(__file__).resolve().parent.parent
+HOURS = {"scrape": 24.0, "finetune": 168.0}  # that a stage may take
+OTHER_HOURS = 12.0
 
 
 def stages(root: Path = ROOT) -> dict[str, list[str]]:
@@ -42,62 +51,76 @@ def stages(root: Path = ROOT) -> dict[str, list[str]]:
 
 
 @task
-def reproduce(stage: str, root: Path, force: bool) -> None:
+def reproduce(stage: str, root: Path, force: bool, hours: float) -> None:
     """Run one stage through DVC, line by line into the flow's log.
 
     Raises:
-        RuntimeError: the stage failed; the message holds its last lines.
+        RuntimeError: the stage failed or took longer than `hours`; the message holds its last lines.
     """
-    logger = get_run_logger()
-    command = [sys.executable, "-m", "dvc", "repro", "--single-item", stage, *(["--force"] if force else [])]
-    # `python` in dvc.yaml has to be this one; slow bars because each redraw becomes a line of the log.
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    environment = os.environ | {"PATH": path, "PYTHONUNBUFFERED": "1", "TQDM_MININTERVAL": "10"}
-    said: list[str] = []
-    with subprocess.Popen(
-        command, cwd=root, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        try:
-            for line in process.stdout:
-                if line.strip():
-                    logger.info(line.rstrip())
-                    said = [*said[-7:], line.strip()]
-        except BaseException:
-            process.terminate()  # a cancelled flow must not leave a stage writing
-            raise
-    if process.returncode:
-        raise RuntimeError(f"stage {stage} failed with status {process.returncode}: " + " | ".join(said))
+    forced = ["--force"] if force else []
+    run_command(f"stage {stage}", dvc("repro", "--single-item", stage, *forced), root, hours)
 
 
-@flow(name="run", log_prints=True)
-def run(root: Path = ROOT, force: bool = False, scrape_retry_delay: float = 10) -> dict[str, list[str]]:
+@flow(name="run", log_prints=True, on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
+def run(
+    root: Path = ROOT,
+    force: bool = False,
+    again: list[str] | None = None,
+    lock_branch: str | None = None,
+    hours: dict[str, float] | None = None,
+    scrape_retry_delay: float = 10,
+) -> dict[str, list[str]]:
     """Run every stage that is not up to date.
 
     Args:
-        root: the repository.
+        root: the repository; another run in it is waited for.
         force: run the stages even where nothing changed.
+        again: stages to run even where nothing changed.
+        lock_branch: the git branch that takes dvc.lock, metrics and plots; by default they are left to the user.
+        hours: that each stage may take, where it differs from `HOURS`.
         scrape_retry_delay: seconds before the first of the three retries of `scrape`, the one stage that uses the
             network; each next wait is twice as long.
 
     Returns:
         The stages in the order they ran, each with the stages it needs.
     """
-    order = stages(root)
-    ended: dict[str, State[None]] = {}
-    for stage, needed in order.items():
-        retries = {"retries": 3, "retry_delay_seconds": exponential_backoff(scrape_retry_delay)}
-        named = reproduce.with_options(name=stage, **(retries if stage == "scrape" else {}))
-        # One at a time: DVC lets a single writer into the repository.
-        ended[stage] = named(stage, root, force, wait_for=[ended[name] for name in needed], return_state=True)
-        ended[stage].result()  # raises where the stage failed
-    publish(root)
+    order, limits = stages(root), HOURS | (hours or {})
+    with one_writer(root):
+        challenger = registered(root)
+        progress = create_progress_artifact(0.0, key="stages", description="Stages done")
+        ended: dict[str, State[None]] = {}
+        for number, (stage, needed) in enumerate(order.items(), start=1):
+            retries = {"retries": 3, "retry_delay_seconds": exponential_backoff(scrape_retry_delay)}
+            named = reproduce.with_options(name=stage, **(retries if stage == "scrape" else {}))
+            ended[stage] = named(
+                stage,
+                root,
+                force or stage in (again or ()),
+                limits.get(stage, OTHER_HOURS),
+                wait_for=[ended[name] for name in needed],
+                return_state=True,
+            )
+            ended[stage].result()  # raises where the stage failed
+            update_progress_artifact(progress, round(100 * number / len(order), 1), description=f"{stage} is done")
+        publish(root)
+        if lock_branch is not None:
+            get_run_logger().info(commit_lock(root, lock_branch))
+    if registered(root) != challenger:
+        tell(f"Version {registered(root)} is the new challenger.")
     return order
 
 
+def registered(root: Path) -> int | None:
+    """The version that `register` made last."""
+    report = root / "metrics" / "register.json"
+    return read_report(report)["version"] if report.exists() else None
+
+
 def publish(root: Path) -> None:
-    """Show the figures and the samples of the run as Prefect artifacts."""
+    """Show what the run was made of, its figures, its samples and its report as Prefect artifacts."""
+    create_table_artifact(key="origin", table=[origin(root)], description="What this run was made of")
     if (root / "metrics" / "evaluate.json").exists():
-        create_table_artifact(key="figures", table=figures_table(root), description="Base and tuned model")
+        create_table_artifact(key="figures", table=figures_table(root), description="The models and people")
     samples = root / "data" / "evaluation" / "samples.md"
     if samples.exists():
         create_markdown_artifact(key="samples", markdown=samples.read_text(encoding="utf-8"))

@@ -1,0 +1,86 @@
+"""The repository that a flow writes to: one writer at a time, what it was made of, and where its lock goes."""
+
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from filelock import FileLock, Timeout
+from prefect import get_run_logger
+
+from pipeline.stage import BadInput
+
+MADE = ("dvc.lock", "metrics", "plots")  # what a run changes among the files that git keeps
+
+
+@contextmanager
+def one_writer(root: Path) -> Iterator[None]:
+    """Wait until no other flow writes to the repository. The system frees the lock of one that was killed."""
+    lock = FileLock(root / ".dvc" / "tmp" / "flow.lock")
+    Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        get_run_logger().info("Another run writes to this repository; waiting until it ends")
+        lock.acquire(poll_interval=0.5)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def origin(root: Path) -> dict[str, str]:
+    """The commit, and the SHA-256 of params.yaml and dvc.lock."""
+    digests = {
+        name: hashlib.sha256((root / name).read_bytes()).hexdigest() if (root / name).exists() else "none"
+        for name in ("params.yaml", "dvc.lock")
+    }
+    return {"commit": git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False) or "none", **digests}
+
+
+def commit_lock(root: Path, branch: str) -> str:
+    """Commit what the run made to a branch, without touching the working tree, its index or its branch.
+
+    Returns:
+        What was done, in words.
+
+    Raises:
+        BadInput: the branch is the one that is checked out, or git refuses.
+    """
+    if git(root, "branch", "--show-current") == branch:
+        raise BadInput(f"lock_branch: {branch}", "it is checked out here", "Name another branch, or none")
+    tip = git(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", check=False)
+    with TemporaryDirectory() as folder:
+        index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
+        git(root, "read-tree", "HEAD", **index)
+        git(root, "add", "--", *(name for name in MADE if (root / name).exists()), **index)
+        tree = git(root, "write-tree", **index)
+    if tree == git(root, "rev-parse", f"{tip or 'HEAD'}^{{tree}}"):
+        return "dvc.lock is as it was; nothing to commit"
+    head = git(root, "rev-parse", "HEAD")
+    parents = [part for parent in dict.fromkeys(filter(None, (tip, head))) for part in ("-p", parent)]
+    author = {
+        "GIT_AUTHOR_NAME": "estrofa",
+        "GIT_AUTHOR_EMAIL": "estrofa@localhost",
+        "GIT_COMMITTER_NAME": "estrofa",
+        "GIT_COMMITTER_EMAIL": "estrofa@localhost",
+    }
+    commit = git(root, "commit-tree", tree, *parents, "-m", "What a run of the pipeline made", **author)
+    git(root, "update-ref", f"refs/heads/{branch}", commit)
+    return f"dvc.lock, metrics and plots are commit {commit[:12]} on {branch}"
+
+
+def git(root: Path, *arguments: str, check: bool = True, **environment: str) -> str:
+    """What git says.
+
+    Raises:
+        BadInput: git refuses, and `check` is set.
+    """
+    command = ["git", *arguments]
+    ended = subprocess.run(command, cwd=root, env=os.environ | environment, capture_output=True, text=True)
+    if check and ended.returncode:
+        raise BadInput(" ".join(command), ended.stderr.strip(), "Correct what git names and run again")
+    return ended.stdout.strip()
