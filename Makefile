@@ -9,7 +9,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: run preset flow test bench promote rollback mlflow prefect serve lock
+.PHONY: run preset flow test bench promote rollback mlflow prefect serve deploy up down lock
 
 run: $(VENV)/installed $(if $(PRESET),preset)  ## the whole pipeline; PRESET=gpu for full size
 	dvc repro
@@ -45,6 +45,15 @@ mlflow: $(VENV)/installed  ## runs, figures and versions at http://127.0.0.1:500
 
 serve: $(VENV)/installed  ## the page and the API at http://127.0.0.1:8000
 	python -m app.server
+
+deploy: $(VENV)/installed  ## MLflow, Prefect, a worker and the deployments of prefect.yaml, in the background
+	python -m ops.servers deploy
+
+up: $(VENV)/installed  ## the same on PostgreSQL, and the page
+	python -m ops.servers up
+
+down: $(VENV)/installed  ## stop what deploy or up started
+	python -m ops.servers down
 
 prefect: $(VENV)/installed  ## flow runs at http://127.0.0.1:4200
 	prefect server start --host 127.0.0.1

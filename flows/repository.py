@@ -4,12 +4,16 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import UUID
 
 from filelock import FileLock, Timeout
-from prefect import get_run_logger
+from prefect import get_run_logger, runtime
+from prefect.client.orchestration import get_client
+from prefect.exceptions import ObjectNotFound
+from prefect.states import Crashed
 
 from pipeline.stage import BadInput
 
@@ -18,7 +22,11 @@ MADE = ("dvc.lock", "metrics", "plots")  # what a run changes among the files th
 
 @contextmanager
 def one_writer(root: Path) -> Iterator[None]:
-    """Wait until no other flow writes to the repository. The system frees the lock of one that was killed."""
+    """Wait until no other flow writes to the repository.
+
+    The system frees the lock of a run that was killed; its number is still in the file then, and Prefect, which heard
+    nothing of its end, is told.
+    """
     lock = FileLock(root / ".dvc" / "tmp" / "flow.lock")
     Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -26,10 +34,23 @@ def one_writer(root: Path) -> Iterator[None]:
     except Timeout:
         get_run_logger().info("Another run writes to this repository; waiting until it ends")
         lock.acquire(poll_interval=0.5)
+    holder = Path(lock.lock_file).with_suffix(".run")
     try:
+        if holder.exists():
+            declare_crashed(holder.read_text())
+        holder.write_text(str(runtime.flow_run.id))
         yield
     finally:
+        holder.unlink(missing_ok=True)
         lock.release()
+
+
+def declare_crashed(flow_run: str) -> None:
+    """Set a flow run that was killed, and that Prefect takes for running, to crashed."""
+    with get_client(sync_client=True) as client, suppress(ObjectNotFound, ValueError):
+        found = client.read_flow_run(UUID(flow_run))
+        if found.state is not None and not found.state.is_final():
+            client.set_flow_run_state(found.id, Crashed(message="Killed while it ran"), force=True)
 
 
 def origin(root: Path) -> dict[str, str]:
