@@ -9,7 +9,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: run preset flow test bench promote rollback mlflow prefect serve deploy up down lock
+.PHONY: run preset flow test bench promote rollback mlflow prefect serve deploy up down remote restore lock
 
 run: $(VENV)/installed $(if $(PRESET),preset)  ## the whole pipeline; PRESET=gpu for full size
 	dvc repro
@@ -54,6 +54,12 @@ up: $(VENV)/installed  ## the same on PostgreSQL, and the page
 
 down: $(VENV)/installed  ## stop what deploy or up started
 	python -m ops.servers down
+
+remote: $(VENV)/installed  ## keep data and models where others reach them; URL=s3://bucket/path or a folder
+	python -m ops.remote $(URL)
+
+restore: $(VENV)/installed  ## a version's code, data and params in a worktree; VERSION=n, and RETRAIN=1 to see it made again
+	python -m ops.restore $(VERSION) $(if $(RETRAIN),retrain)
 
 prefect: $(VENV)/installed  ## flow runs at http://127.0.0.1:4200
 	prefect server start --host 127.0.0.1
