@@ -31,6 +31,7 @@ bench: $(VENV)/bench-installed  ## speed, memory and accuracy, printed as tables
 	python -m benchmarks.language
 	python -m benchmarks.training
 	python -m benchmarks.generation --gguf
+	python -m benchmarks.evaluation
 	python -m benchmarks.vocabulary
 	python -m benchmarks.serving
 
