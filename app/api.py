@@ -17,7 +17,7 @@ from app.scribe import Scribe, Writing
 from app.shelf import Poet, Shelf
 from app.votes import Comparison, Votes, shuffled
 from pipeline import prompt
-from pipeline.language import read_languages
+from pipeline.figures import language_of
 from pipeline.params import Params
 from pipeline.stage import BadInput
 
@@ -88,7 +88,7 @@ def draft(params: Params, wish: schema.Wish, poet: Poet, seed: int) -> Draft:
         HTTPException: it asks for a language that is none of the models'.
     """
     known = tuple(params.languages)
-    language = wish.language or read_languages([wish.first_line], known, 0)[0].language or known[0]
+    language = wish.language or language_of(wish.first_line, known) or known[0]
     if language not in known:
         raise HTTPException(404, f"No model writes in {language!r}. Choose from {', '.join(known)}.")
     common = {"language": language, "title": wish.title, "first_line": wish.first_line}

@@ -14,7 +14,7 @@ from app.settings import Settings
 from pipeline.base import best_device, load_base, resolve_base
 from pipeline.generate import Decoder, write_poems
 from pipeline.params import Params
-from pipeline.prompt import Request
+from pipeline.prompt import Request, languages_of
 from pipeline.registry import alias_version, fetch_version, sha256_of
 from pipeline.stage import BadInput
 
@@ -66,13 +66,11 @@ class Candidate:
         name: of the registered model, of a folder, or of a base.
         version: its number in the registry; None for a folder or a base, known by the hash of its weights instead.
         run_id: as for `Poet`.
-        is_base: whether it lacks the language tokens.
     """
 
     name: str
     version: str | None = None
     run_id: str | None = None
-    is_base: bool = False
 
     def folder(self) -> Path:
         """Bring the weights to this machine."""
@@ -139,7 +137,7 @@ class Shelf:
         """
         name, challenger = self.params.register_.model_name, self.params.register_.alias
         if role == "base":
-            return Candidate(self.params.base, is_base=True)
+            return Candidate(self.params.base)
         if role == "champion" and self.settings.model:
             return Candidate(str(self.settings.model))
         for alias in (role, challenger) if role == "champion" else (challenger,):
@@ -163,12 +161,12 @@ class Shelf:
         """
         folder = candidate.folder()
         model, tokenizer = load_base(folder, best_device())
-        spoken = self.params.languages if candidate.is_base else None
+        spoken = None if languages_of(tokenizer) else self.params.languages
         sampling = self.params.generation.model_copy(update={"max_words": TRIAL_WORDS})
         language = next(iter(self.params.languages))
         write_poems(model, tokenizer, [Request(language)], [sampling], [0], spoken)
         version = candidate.version or f"sha256:{sha256_of(min(folder.glob('*.safetensors')))[:12]}"
-        name = candidate.name if candidate.version or candidate.is_base else Path(candidate.name).name
+        name = Path(candidate.name).name if Path(candidate.name).is_dir() else candidate.name
         return Poet(name, version, model, tokenizer, spoken, self.settings.batch_size, candidate.run_id)
 
     def _seat(self, role: Role, candidate: Candidate, poet: Poet) -> None:

@@ -12,8 +12,11 @@ from conftest import changed_params
 from hypothesis import settings
 from served import metric, new_version, params_of, running, serving, streamed, wait_until
 
+from app.api import draft
+from app.schema import PoemRequest
 from app.server import create_app
 from app.settings import Settings
+from pipeline.prompt import Request
 
 LINE = "the river keeps its silver"
 LONG = {"first_line": LINE, "max_words": 400, "temperature": 5.0, "top_p": 1.0, "top_k": 0, "seed": 0}  # 724 tokens
@@ -99,18 +102,14 @@ def test_every_wish_is_heeded(api, change):
     assert api.post("/api/poems", json=wish | change).json()["text"] != api.post("/api/poems", json=wish).json()["text"]
 
 
-def test_a_blend_follows_its_weight(api):
-    wish = {"first_line": LINE, "temperature": 0, "max_words": 3}
-    plain, ballad, nearly_plain, nearly_ballad = (
-        api.post("/api/poems", json=wish | change).json()["text"]
-        for change in (
-            {},
-            {"style": "ballad"},
-            {"blend": {"style": "ballad", "weight": 1e-6}},
-            {"blend": {"style": "ballad", "weight": 1 - 1e-6}},
-        )
-    )
-    assert nearly_plain == plain != ballad == nearly_ballad
+def test_a_blend_asks_for_both_voices_in_their_shares():
+    async def asked():
+        wish = PoemRequest(first_line=LINE, author="Nobody", title="Rain", blend={"style": "ballad", "weight": 0.25})
+        return draft(changed_params({}), wish, None, seed=0).writing.asked
+
+    common = {"language": "en", "title": "Rain", "first_line": LINE}
+    first, second = Request(author="Nobody", **common), Request(style="ballad", **common)
+    assert asyncio.run(asked()) == [(first, 0.75), (second, 0.25)]
 
 
 def test_no_more_words_are_added_than_asked_for(api):
