@@ -112,7 +112,8 @@ def test_a_refresh_leaves_the_bytes_of_a_full_computation(tmp_path, monkeypatch)
 
 @pytest.mark.slow
 def test_one_process_two_and_a_cluster_of_two_leave_the_same_bytes(tmp_path, monkeypatch):
-    records = poems_of(range(1700))
+    monkeypatch.setattr("pipeline.engine._SMALL", 100)  # from here on processes are worth their start
+    records = poems_of(range(700))
     results = []
     for workers in (1, 2):
         monkeypatch.setattr("pipeline.engine.CPU_COUNT", workers)
