@@ -140,7 +140,7 @@ class Machine:
                 self.stop(server.name)
                 raise BadInput(server.name, "did not start", f"Read {log}; another program may hold its port")
             time.sleep(0.2)
-        print(f"{server.name} is up {server.address or ''}".rstrip())
+        print(f"{server.name} is up" + (f", see {server.address}" if server.address else ""))
 
     def stop(self, name: str) -> None:
         """Stop a server and all it started, if it runs."""
