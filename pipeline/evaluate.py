@@ -18,12 +18,11 @@ from pipeline.likelihood import bits_per_byte, poem_log_likelihoods
 from pipeline.measure import EVALUATED_SCHEMA, HUMAN, Measured, figures_of, measure_each, report_of
 from pipeline.params import Params, load_params
 from pipeline.poems import read_table, write_report, write_table
-from pipeline.prompt import Request, language_token
+from pipeline.prompt import Request, language_token, poem_request
 from pipeline.register import split_rule
 from pipeline.registry import alias_version, fetch_version
 from pipeline.samples import samples_markdown, samples_of
 from pipeline.stage import BadInput, stage, whole_file, whole_folder
-from pipeline.tokenize import poem_request
 from pipeline.tracking import mlflow_run, recorded_run_id
 
 TOKENS = Path("data/tokens")

@@ -32,10 +32,10 @@ from pipeline.model_card import model_card
 from pipeline.params import Finetune, Params, load_params
 from pipeline.poems import read_report, read_table, write_report
 from pipeline.processes import add_up, share, this_process, total
-from pipeline.prompt import Request
+from pipeline.prompt import Request, poem_request
 from pipeline.stage import BadInput, stage, whole_file, whole_folder
 from pipeline.tokenize import REPORT as TOKENIZE_REPORT
-from pipeline.tokenize import TOKENS, poem_request
+from pipeline.tokenize import TOKENS
 from pipeline.tracking import RUN_FILE, mlflow_run
 from pipeline.vocabulary import load_kept_tokens
 

@@ -16,8 +16,9 @@ from pipeline.adapt import prepare_model
 from pipeline.base import PACKAGED, cache_folder, load_base
 from pipeline.likelihood import poem_log_likelihoods
 from pipeline.poems import read_report, read_table
+from pipeline.prompt import poem_request
 from pipeline.stage import BadInput
-from pipeline.tokenize import add_language_tokens, poem_request
+from pipeline.tokenize import add_language_tokens
 from pipeline.vocabulary import KEPT_TOKENS, built_from, cut_model, cut_tokenizer, kept_tokens
 
 FOREIGN = (
