@@ -6,6 +6,7 @@ there, and its weights are compared with the version's: on CPU they are the same
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,7 @@ def restore(root: Path, name: str, version: str, folder: Path) -> None:
         for file in ("params.yaml", "dvc.lock"):
             if (origin / file).exists():
                 (folder / file).write_bytes((origin / file).read_bytes())
+        shutil.copytree(origin / "metrics", folder / "metrics", dirs_exist_ok=True)
     cache = subprocess.run(dvc("cache", "dir"), cwd=root, capture_output=True, text=True, check=True).stdout.strip()
     run(place, "Look at .dvc/config", folder, *dvc("config", "--local", "cache.dir", str((root / cache).resolve())))
     if subprocess.run(dvc("checkout", "--quiet"), cwd=folder, capture_output=True).returncode:

@@ -126,6 +126,7 @@ def log_origin(params: Params) -> None:
     """Log to the run what, beside the commit, brings its code, data and params back: see `pipeline.restore`."""
     mlflow.log_text(params.model_dump_json(by_alias=True, indent=2), f"{ORIGIN}/params.yaml")  # JSON is YAML too
     mlflow.log_text(uncommitted(), f"{ORIGIN}/uncommitted.patch")
+    mlflow.log_artifacts("metrics", f"{ORIGIN}/metrics")  # stages read them, and DVC's cache has none
     if (ROOT / "dvc.lock").exists():
         mlflow.log_artifact(str(ROOT / "dvc.lock"), ORIGIN)
 

@@ -13,13 +13,15 @@ import pytest
 from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
+from ops import restore
+from pipeline.params import load_params
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.slow
 
 CHANGES = {
     "finetune": {"max_tokens": 8192, "evaluate_every": 4, "checkpoint_every": 2},
-    "evaluate": {"poems_per_language": 2, "sentence_model": None},
+    "evaluate": {"poems_per_language": 2},
     "generation": {"max_words": 20},
 }
 STAGES = ["scrape", "clean", "tag", "tokenize", "finetune", "evaluate", "register"]
@@ -59,8 +61,10 @@ def project(tmp_path_factory, tiny_bases):
         if (ROOT / name).is_file() and not name.startswith(("tests/", "docs/", "metrics/", "plots/", "dvc.lock")):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, folder / name)
-    subprocess.run(["git", "init", "-q"], cwd=folder, check=True)
     change_params(folder, CHANGES | {"base": str(tiny_bases["llama"])})
+    person = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["init", "-q"], ["add", "-A"], [*person, "commit", "-qm", "a clone"]):
+        subprocess.run(["git", *command], cwd=folder, check=True)
     ended = repro(folder)
     assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-3000:]
     return folder
@@ -146,3 +150,15 @@ def test_a_run_killed_while_it_trains_goes_on(project):
     assert ended.returncode == 0, ended.stderr[-2000:]
     assert report(project, "finetune")["tokens"] == 65536
     assert report(project, "register")["version"] == 2
+
+
+def test_an_earlier_version_is_restored_and_trained_again_bit_for_bit(project, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{project / 'mlflow.db'}")
+    folder = tmp_path / "version-1"
+    restore.restore(project, "estrofa", "1", folder)
+    assert load_params(folder / "params.yaml").finetune.max_tokens == 8192  # version 2 has more
+    assert (folder / "data" / "tokens" / "test.parquet").exists()
+    shutil.rmtree(folder / "models" / "poet")
+    assert restore.retrain(folder, "estrofa", "1") is None
+    (folder / "params.yaml").write_text((folder / "params.yaml").read_text().replace("0.0005", "0.0006"))
+    assert "was altered" in restore.retrain(folder, "estrofa", "1")
