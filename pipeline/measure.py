@@ -158,9 +158,10 @@ def longest_copied_run(poems: pd.DataFrame) -> dict[str, Measured]:
 
 
 def shape_distances(texts: Sequence[str], people: Sequence[str]) -> dict[str, Measured]:
-    """How far the shape of poems is from that of people's."""
+    """How far the shape of poems is from that of people's; an empty poem has none."""
     distances: dict[str, Measured] = {}
-    for name, shape in SHAPES.items():
+    texts = [text for text in texts if text.strip()]
+    for name, shape in SHAPES.items() if texts else ():
         shapes, human = [shape(text) for text in texts], [shape(text) for text in people]
         distances[name] = (
             figures.shape_distance(shapes, human),

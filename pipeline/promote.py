@@ -142,39 +142,46 @@ def gates(params: Params, report: dict[str, Any]) -> list[tuple[bool, str]]:
         BadInput: a gate names a figure that is not in the report.
     """
     found = []
-    for name, least in params.promote.at_least.items():
-        for language, value in figure(report, name, "challenger").items():
-            ours = told(report, name, "challenger", language)
-            found.append((value >= least, name, language, f"{ours}, at least {least}"))
-    for name, most in params.promote.at_most.items():
-        for language, value in figure(report, name, "challenger").items():
-            ours = told(report, name, "challenger", language)
-            found.append((value <= most, name, language, f"{ours}, at most {most}"))
-    for name, tolerance in params.promote.not_worse.items():
-        for language, theirs in figure(report, name, "champion").items():
-            value = figure(report, name, "challenger")[language]
-            loss = theirs - value if name in HIGHER_IS_BETTER else value - theirs
-            both = " against ".join(told(report, name, writer, language) for writer in ("challenger", "champion"))
-            found.append((loss <= tolerance, name, language, f"{both} of the champion, worse by at most {tolerance}"))
+    for language in params.languages:
+        for name, least in params.promote.at_least.items():
+            value = figure(report, name, "challenger", language)
+            found.append((value is not None and value >= least, name, language, f", at least {least}"))
+        for name, most in params.promote.at_most.items():
+            value = figure(report, name, "challenger", language)
+            found.append((value is not None and value <= most, name, language, f", at most {most}"))
+        for name, tolerance in params.promote.not_worse.items():
+            value, theirs = (figure(report, name, writer, language) for writer in ("challenger", "champion"))
+            if theirs is not None:
+                better = -1 if name in HIGHER_IS_BETTER else 1
+                holds = value is not None and better * (value - theirs) <= tolerance
+                against = f" against {told(report, name, 'champion', language)} of the champion"
+                found.append((holds, name, language, f"{against}, worse by at most {tolerance}"))
     return [
-        (bool(holds), f"{'holds' if holds else 'FAILS'}: {name.replace('_', ' ')} in {language} {words}")
-        for holds, name, language, words in found
+        (holds, f"{'holds' if holds else 'FAILS'}: {name.replace('_', ' ')} in {language} {ours}{limit}")
+        for holds, name, language, limit in found
+        for ours in [told(report, name, "challenger", language)]
     ]
 
 
-def figure(report: dict[str, Any], name: str, writer: str) -> dict[str, float]:
-    """A writer's figure by language; empty where the writer was not measured."""
+def figure(report: dict[str, Any], name: str, writer: str, language: str) -> float | None:
+    """A writer's figure in a language; None where it has none, as when all its poems are empty.
+
+    Raises:
+        BadInput: the report has no figure of that name.
+    """
     if name not in report or name == "intervals":
         known = ", ".join(key for key in report if key != "intervals")
         raise BadInput(f"params.yaml: promote: {name}", "no such figure", f"Choose from {known}")
-    return report[name].get(writer, {})
+    return report[name].get(writer, {}).get(language)
 
 
 def told(report: dict[str, Any], name: str, writer: str, language: str) -> str:
-    """A figure with its interval where it has one."""
+    """A figure with its interval where it has one, in words."""
+    value = figure(report, name, writer, language)
+    if value is None:
+        return "could not be measured"
     bounds = report["intervals"].get(name, {}).get(writer, {}).get(language)
-    interval = f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else ""
-    return f"{report[name][writer][language]:.3f}{interval}"
+    return f"{value:.3f}" + (f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else "")
 
 
 def champions(name: str) -> list[str]:

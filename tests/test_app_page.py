@@ -200,13 +200,11 @@ def test_a_blind_vote_names_the_writers_and_goes_to_mlflow(page):
 
 def test_a_full_queue_is_told_in_words(open_page, served_store, tiny_bases):
     long = {"max_words": 400, "temperature": 5.0, "top_p": 1.0, "top_k": 0, "seed": 0}
-    with (
-        running(params_of("nobody", tiny_bases["llama"]), model=tiny_bases["llama"], queue_size=1) as busy,
-        httpx.stream("POST", f"{busy}/api/poems/stream", json=long),
-    ):
+    with running(params_of("nobody", tiny_bases["llama"]), model=tiny_bases["llama"], queue_size=1) as busy:
         page = open_page(base_url=busy)
-        page.get_by_role("button", name="Write", exact=True).click()
-        expect(page.get_by_role("alert")).to_have_text(re.compile(r"Try again in \d+ seconds"))
+        with httpx.stream("POST", f"{busy}/api/poems/stream", json=long):
+            page.get_by_role("button", name="Write", exact=True).click()
+            expect(page.get_by_role("alert")).to_have_text(re.compile(r"Try again in \d+ seconds"))
 
 
 def test_everything_can_be_reached_and_done_by_keyboard(page):

@@ -217,9 +217,9 @@ def test_after_a_killed_worker_and_a_restarted_server_runs_go_on_and_missed_ones
             client.create_flow_run_from_deployment(
                 refresh,
                 parameters={"root": str(repository)},
-                state=Scheduled(scheduled_time=datetime.now(UTC) - timedelta(minutes=minutes)),
+                state=Scheduled(scheduled_time=datetime.now(UTC) - timedelta(seconds=seconds)),
             )
-            for minutes in (3, 2, 1)
+            for seconds in (3, 2, 1)
         ]
     machine.start(everything["worker"])
     assert ended(*missed) == ["COMPLETED"] * 3
