@@ -1,7 +1,6 @@
 """Many processes that train together, and one that the memory does not suffice: the curve stays what it is."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -10,7 +9,6 @@ from ast import literal_eval
 from pathlib import Path
 
 import pandas as pd
-import psutil
 import pytest
 import torch
 from conftest import ROOT, made_up_poems, write_project
@@ -115,21 +113,17 @@ def test_two_processes_see_each_row_of_an_epoch_once_between_them(tmp_path, monk
 
 @pytest.fixture
 def short_of_memory(monkeypatch):
-    """A function that allows each step only so many megabytes of address space more than the process has by then."""
+    """A function that has a training step with more than so many rows at once ask for memory that no machine has."""
 
-    def limit(megabytes):
-        step = finetune.train_step
+    def limit(most_rows):
+        forward = finetune.hidden_states
 
-        def limited(*arguments):
-            soft, hard = resource.getrlimit(resource.RLIMIT_AS)
-            allowed = psutil.Process().memory_info().vms + megabytes * 2**20
-            resource.setrlimit(resource.RLIMIT_AS, (allowed, hard))
-            try:
-                return step(*arguments)
-            finally:
-                resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+        def limited(model, input_ids, *rest, **named):
+            if len(input_ids) > most_rows:
+                torch.empty(2**50)
+            return forward(model, input_ids, *rest, **named)
 
-        monkeypatch.setattr(finetune, "train_step", limited)
+        monkeypatch.setattr(finetune, "hidden_states", limited)
 
     return limit
 
@@ -139,7 +133,7 @@ def test_memory_that_ends_halves_the_batch_and_leaves_the_curve(project, short_o
     finetune.main()
     enough, _ = outcome()
     assert "Out of memory" not in capsys.readouterr().err
-    short_of_memory(30)
+    short_of_memory(128)
     finetune.main()
     assert "Out of memory: on with batches of 128, more of them a step" in capsys.readouterr().err
     short, _ = outcome()
