@@ -22,7 +22,7 @@ from pipeline.creativity import NOVEL_LENGTHS
 from pipeline.evaluate import TOKENS, evaluate_models
 from pipeline.params import Params, load_params
 from pipeline.poems import read_table
-from pipeline.register import split_digest, split_rule
+from pipeline.register import LONGEST_DESCRIPTION, split_digest, split_rule
 from pipeline.registry import alias_version, download_version, fetch_version, model_version, registry
 from pipeline.stage import BadInput, stage
 from pipeline.tracking import tracking_uri
@@ -30,7 +30,6 @@ from pipeline.tracking import tracking_uri
 HISTORY_TAG = "champions"  # of the registered model: versions that were champion, oldest first, by commas
 DECISION_TAG, REASONS_TAG = "promotion", "promotion_reasons"
 HEADING = "\n\n## Promotion\n\n"
-LONGEST_DESCRIPTION = 5000  # characters that MLflow stores
 HIGHER_IS_BETTER = (
     *("language_adherence", "ended", "distinct_1", "distinct_2", "distinct_3", "rhyme_density", "assonance_density"),
     *("syllable_regularity", "title_match", "opening_match", "stanza_match", "author_accuracy", "style_accuracy"),
