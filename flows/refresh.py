@@ -44,7 +44,10 @@ def refresh(
 
 
 def made_up_for() -> bool:
-    """Whether another run of this deployment began after this one should have: a missed schedule runs once."""
+    """Whether another run of this deployment, in this repository, began after this one should have.
+
+    A missed schedule so runs once.
+    """
     deployment, planned = runtime.deployment.id, runtime.flow_run.scheduled_start_time
     if deployment is None:
         return False
@@ -59,7 +62,11 @@ def made_up_for() -> bool:
         )
         own = client.read_flow_run(runtime.flow_run.id)
     # Of runs that begin at once, the first one works.
-    return any(other.id != own.id and (other.start_time, other.id) < (own.start_time, own.id) for other in others)
+    return any(
+        (other.start_time, other.id) < (own.start_time, own.id)
+        for other in others
+        if other.parameters.get("root") == own.parameters.get("root")
+    )
 
 
 if __name__ == "__main__":

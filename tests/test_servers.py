@@ -114,18 +114,37 @@ def machine(tmp_path_factory, messages):
 
 @pytest.fixture
 def repository(tmp_path):
+    return make_repository(tmp_path / "repository")
+
+
+def make_repository(folder):
     """A repository of two stages: `scrape` fails while `down` is there, `shout` waits while `hold` is there."""
-    (tmp_path / "dvc.yaml").write_text(DVC_YAML)
-    (tmp_path / "scrape.py").write_text(SCRAPE)
-    (tmp_path / "shout.py").write_text(SHOUT)
-    (tmp_path / "diary").touch()
+    folder.mkdir()
+    (folder / "dvc.yaml").write_text(DVC_YAML)
+    (folder / "scrape.py").write_text(SCRAPE)
+    (folder / "shout.py").write_text(SHOUT)
+    (folder / "diary").touch()
     for command in (["git", "init", "-q"], [sys.executable, "-m", "dvc", "init", "-q"]):
-        subprocess.run(command, cwd=tmp_path, check=True)
-    return tmp_path
+        subprocess.run(command, cwd=folder, check=True)
+    return folder
 
 
 def start(deployment, repository, **parameters):
     return run_deployment(deployment, parameters={"root": str(repository), **parameters}, timeout=0)
+
+
+def miss_refreshes(*repositories):
+    """A refresh of each, which should have begun some seconds ago."""
+    with get_client(sync_client=True) as client:
+        refresh = client.read_deployment_by_name("refresh/refresh").id
+        return [
+            client.create_flow_run_from_deployment(
+                refresh,
+                parameters={"root": str(repository)},
+                state=Scheduled(scheduled_time=datetime.now(UTC) - timedelta(seconds=seconds)),
+            )
+            for seconds, repository in enumerate(repositories, 1)
+        ]
 
 
 def state_of(flow_run):
@@ -211,21 +230,18 @@ def test_after_a_killed_worker_and_a_restarted_server_runs_go_on_and_missed_ones
     databases = {name: machine.postgres.address(name, scheme) for name, scheme in DATABASES.items()}
     everything = {server.name: server for server in machine.servers(databases)}
     machine.start(everything["prefect"])
-    with get_client(sync_client=True) as client:
-        refresh = client.read_deployment_by_name("refresh/refresh").id
-        missed = [
-            client.create_flow_run_from_deployment(
-                refresh,
-                parameters={"root": str(repository)},
-                state=Scheduled(scheduled_time=datetime.now(UTC) - timedelta(seconds=seconds)),
-            )
-            for seconds in (3, 2, 1)
-        ]
+    missed = miss_refreshes(repository, repository, repository)
     machine.start(everything["worker"])
     assert ended(*missed) == ["COMPLETED"] * 3
     # What was done before the kill is not done again but by the refresh, which asks the sources; and that once.
     assert (repository / "diary").read_text() == "scrape begin scrape begin end "
     assert state_of(killed).type.value == "CRASHED"
+
+
+def test_a_missed_refresh_is_not_made_up_for_by_one_of_another_repository(machine, repository, tmp_path):
+    other = make_repository(tmp_path / "other")
+    assert ended(*miss_refreshes(repository, other)) == ["COMPLETED"] * 2
+    assert [(root / "diary").read_text() for root in (repository, other)] == ["scrape begin end "] * 2
 
 
 def test_what_is_up_is_left_alone(machine):
