@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 from tqdm import tqdm
 
-from pipeline import cleaning_rules, duplicates
+from pipeline import cleaning_rules, drama, duplicates, margins
 from pipeline.broken import BROKEN, build_lexicon, repair_broken
 from pipeline.cleaning_rules import clean_field, clean_text, rules_for, words_of
 from pipeline.duplicates import find_duplicates, sketch_texts
@@ -178,7 +178,7 @@ def clean_corpus(
         in one of the tables.
     """
     where = {"address": address, "workers": workers}
-    code = code_version(sys.modules[__name__], cleaning_rules, "ftfy")
+    code = code_version(sys.modules[__name__], cleaning_rules, drama, margins, "ftfy")
     cleaned = map_new(clean_poems, records, code=code, store=stores and stores / "cleaned.parquet", **where)
     poems = [poem for poem, _ in cleaned]
     repaired = repair_poems(poems, **where)

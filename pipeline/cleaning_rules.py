@@ -1,7 +1,7 @@
 """The cleaning rules: named pure functions from text to text, and the chain of them.
 
 Every rule is idempotent, and so is the chain. No rule joins two lines or splits one that stood, and none touches a
-word unless its name says so (boilerplate, notes, a repeated heading, verse numbers).
+word unless its name says so (boilerplate, notes, introductions, stage directions, a repeated heading, verse numbers).
 """
 
 import html
@@ -12,6 +12,9 @@ from functools import partial
 from itertools import pairwise
 
 import ftfy
+
+from pipeline.drama import drop_stage_text
+from pipeline.margins import drop_margin_notes, drop_prose_margins
 
 Rule = Callable[[str], str]
 
@@ -49,7 +52,8 @@ _NUMBERED_MARK = re.compile(r" ?\[(?:\d{1,3}|\*{1,3}|[†‡§]|(?:[Nn]ota?e? )\
 _LETTERED_MARK = re.compile(r"(?<=[^\s\[(])\[[A-Za-z]{1,2}\](?!\w)")
 _SIGN_MARK = re.compile(r"(?<=\w)([,.;:!?]?)[*†‡]{1,3}(?=\W|$)|(?<=[A-Za-zÀ-ÿ])([,.;:!?]?)[¹²³⁴-⁹⁰]+")
 _NOTES_HEADING = re.compile(
-    r"\[?(?:foot-?notes?|notes?|notas?(?: (?:a pie|al pie|del editor|del autor))?)\]?[.:]?", re.I
+    r"[\[(]?(?:foot-?notes?|notes?(?: by the editor)?|notas?(?: (?:a pie|al pie|del editor|del autor))?)[\])]?[.:]?",
+    re.I,
 )
 _NOTE_START = re.compile(r"(\[\d{1,3}\]|\(\d{1,3}\)|[*†‡]{1,3}|[¹²³⁴-⁹]+)\s?\w")
 _BRACKETED_NOTE = re.compile(r"\n*\[Footnote[^\[\]]{0,4000}\]", re.I)
@@ -328,6 +332,9 @@ def rules_for(title: str | None, author: str | None) -> list[tuple[str, Rule]]:
         ("notes", drop_notes),
         ("footnote marks", remove_footnote_marks),
         ("boilerplate", drop_boilerplate),
+        ("introductions", drop_prose_margins),
+        ("margin notes", drop_margin_notes),
+        ("speakers and stage directions", drop_stage_text),
         ("verse numbers", remove_verse_numbers),
         ("ornaments", blank_ornaments),
         ("repeated heading", partial(drop_repeated_heading, title=title, author=author)),

@@ -56,6 +56,10 @@ VERSES = [
     "THE TITLE",
     "by Ana Poe",
     "�quoted� o�er",
+    "HE.",
+    "SHE.",
+    "Baltimore, 1879.",
+    "[Exit.]",
 ]
 BREAKS = ["\n", "\r\n", "\r", "\r\r\n", "\u2028", "\x85", "\v", "\f", "\n\n", "\n\n\n"]
 dirty = st.lists(st.tuples(st.sampled_from(VERSES), st.sampled_from(BREAKS)), max_size=14).map(
@@ -309,7 +313,7 @@ INTRODUCTION = "This song was heard in the hills by a collector, who wrote it do
     ("text", "reason"),
     [
         (QUATRAIN.replace("\n", " ") * 3 + "\nand so it ends\nas all things do", "prose"),
-        (f"{INTRODUCTION}\n\n{QUATRAIN}", "prose"),
+        (f"{QUATRAIN}\n\n{INTRODUCTION}\n\n{QUATRAIN}", "prose"),
         ((INTRODUCTION[:190] + "\n") * 4, "too long"),  # long lines, such as Whitman's, are verse
         (f"{INTRODUCTION[:230]}\n" + f"{QUATRAIN}\n" * 12, "too long"),  # and so is verse with a stage direction
     ],
@@ -323,7 +327,8 @@ def test_paragraphs_are_prose_and_long_lines_are_not(text, reason):
 def test_verse_and_prose_of_one_long_text_part_where_it_is_cut():
     stanzas = [numbered_poem(number) for number in range(3)]
     poems, rejects, _ = clean_corpus(
-        [raw("\n\n".join([INTRODUCTION.strip(), *stanzas]))], PARAMS.model_copy(update={"long_poems": "cut"})
+        [raw("\n\n".join([stanzas[0], INTRODUCTION.strip(), *stanzas[1:]]))],
+        PARAMS.model_copy(update={"long_poems": "cut"}),
     )
     assert "\n\n".join(poems["text"]) == "\n\n".join(stanzas)
     assert rejects["reason"].tolist() == ["prose"]

@@ -1,0 +1,85 @@
+"""What an editor set around a poem goes; what only resembles it stays."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.cleaning_rules import clean_text
+from pipeline.margins import drop_margin_notes, drop_prose_margins
+from scrapers.anthology.poems import LANGUAGES, read_poems
+
+POEM = """The kettle sings upon the stove,
+the window fills with rain,
+and all the spoons my mother drove
+come marching home again.
+
+The clock has nothing new to say."""
+PROSE = "This song was heard in the hills by a collector, who wrote it down as an old woman sang it. " * 3
+NOTES = [
+    "1867.",
+    "(April, 1862.)",
+    "Baltimore, 1879-80.",
+    "Ravenna, June 21, 1819.",
+    "Madrid, 3 de mayo de 1908",
+    "[From an autograph in the possession of a friend.]",
+    "From the Greek of Moschus.",
+    "Translated by a neighbour",
+    "Traducción de una vecina",
+    'Tune - "The Kettle."',
+    "Written during a severe winter.",
+    "Read by the author",
+    "FIN",
+]
+VERSES = ["In 1914 we sailed away", "[XII]", "II.", "The end of it is bread", "May", "From the window", "Tuneful hours"]
+lines = st.one_of(st.sampled_from([*NOTES, *VERSES, PROSE.strip(), ""]), st.text(max_size=30))
+
+
+@pytest.mark.parametrize("note", NOTES)
+def test_a_note_that_stands_apart_goes_before_and_after_the_poem(note):
+    assert clean_text(f"{note}\n\n{POEM}")[0] == POEM
+    assert clean_text(f"{POEM}\n\n{note}")[0] == POEM
+
+
+@pytest.mark.parametrize("note", NOTES)
+def test_the_same_words_within_the_verse_stay(note):
+    text = f"the rain began\n{note}\nand then it stopped"
+    assert drop_margin_notes(text) == text
+    assert drop_margin_notes(f"{POEM}\n\n{note}\n\n{POEM}") == f"{POEM}\n\n{note}\n\n{POEM}"
+
+
+@pytest.mark.parametrize("verse", VERSES)
+def test_a_verse_that_stands_apart_stays(verse):
+    text = f"{verse}\n\n{POEM}\n\n{verse}"
+    assert drop_margin_notes(text) == text
+
+
+def test_paragraphs_of_prose_around_the_verse_go_with_what_stands_before_them():
+    assert clean_text(f"The text is an old one.\n\n{PROSE}\n\n{POEM}\n\n{PROSE}\n\nSo far.")[0] == POEM
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{POEM}\n\n{PROSE}\n\n{POEM}",  # inside the verse
+        f"{PROSE}\n\n{PROSE}",  # no verse at all
+        f"{PROSE * 6}\n\n{POEM}",  # a tale with a song at its end
+        f"{PROSE}\n\nOnly a couplet\nfollows it",
+    ],
+)
+def test_prose_that_is_no_margin_of_a_poem_stays_for_the_filter(text):
+    assert drop_prose_margins(text) == text
+
+
+@pytest.mark.parametrize("rule", [drop_margin_notes, drop_prose_margins])
+@settings(deadline=None, max_examples=200)
+@given(text=st.lists(lines, max_size=12).map("\n\n".join))
+def test_what_is_left_stood_together_and_has_no_margin_any_more(rule, text):
+    once = rule(text)
+    assert once in text
+    assert rule(once) == once
+
+
+def test_the_anthology_has_no_margins():
+    for language in LANGUAGES:
+        for poem in read_poems(language):
+            assert drop_margin_notes(drop_prose_margins(poem.text)) == poem.text
