@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,10 +13,10 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pipeline.base import best_device, load_base
-from pipeline.figures import interval
+from pipeline.figures import Measured, measured
 from pipeline.generate import Poem, write_poems
 from pipeline.likelihood import bits_per_byte, poem_log_likelihoods
-from pipeline.measure import EVALUATED_SCHEMA, HUMAN, Measured, figures_of, measure_each, report_of
+from pipeline.measure import EVALUATED_SCHEMA, HUMAN, Figures, figures_of, measure_each, report_of
 from pipeline.params import Params, load_params
 from pipeline.poems import read_table, write_report, write_table
 from pipeline.prompt import Request, language_token, poem_request
@@ -34,8 +35,9 @@ FIGURES = Path("plots/figures.csv")
 
 
 class Evaluation(NamedTuple):
-    """What is known of some models and of people: the report of figures, and every poem with its own."""
+    """What is known of some models and of people: their figures, as a report too, and every poem with its own."""
 
+    figures: Figures
     report: dict[str, Any]  # as in metrics/evaluate.json
     poems: pd.DataFrame  # columns of `EVALUATED_SCHEMA`
 
@@ -65,7 +67,7 @@ def evaluate_models(
     for writer, languages in fits.items():
         for language, fit in languages.items():
             found[writer][language] = {"bits_per_byte": fit} | found[writer][language]
-    return Evaluation(report_of(found), poems)
+    return Evaluation(found, report_of(found), poems)
 
 
 def champion_of(params: Params) -> dict[str, Path]:
@@ -94,7 +96,7 @@ def chosen(test: pd.DataFrame, params: Params) -> pd.DataFrame:
 
 def requests_of(test: pd.DataFrame, params: Params) -> list[Request]:
     """What every model is asked for in each language: at most half prompts of params, each several times, the rest
-    headers of test poems.
+    headers of test poems, from the first again where there are fewer. Each request gets a seed of its own.
     """
     requests = []
     count, samples = params.evaluate.poems_per_language, params.evaluate.samples_per_prompt
@@ -102,7 +104,7 @@ def requests_of(test: pd.DataFrame, params: Params) -> list[Request]:
         lines = params.evaluate.prompts[language][: max(1, count // 2 // samples)]
         prompts = [Request(language, first_line=line) for line in lines] * samples
         headers = [poem_request(poem) for poem in test[test["language"] == language].to_dict("records")]
-        requests += (prompts + headers)[:count]
+        requests += [*prompts, *islice(cycle(headers), max(0, count - len(prompts)))][:count]
     return requests
 
 
@@ -139,13 +141,13 @@ def measure_fit(
     params: Params,
     spoken_languages: dict[str, str] | None,
 ) -> Measured:
-    """Bits per byte of poems, with an interval over the poems."""
+    """Bits per byte of poems."""
     texts = poems["text"].tolist()
     requests = [poem_request(poem) for poem in poems.to_dict("records")]
     batch_size = params.evaluate.batch_size
     likelihoods = poem_log_likelihoods(model, tokenizer, requests, texts, batch_size, spoken_languages)
     scored = list(zip(likelihoods, texts, strict=True))
-    return bits_per_byte(likelihoods, texts), interval(scored, lambda drawn: bits_per_byte(*zip(*drawn, strict=True)))
+    return measured(scored, lambda drawn: bits_per_byte(*zip(*drawn, strict=True)))
 
 
 def _row(writer: str, request: Request, poem: Poem, seed: int | None = None) -> dict[str, Any]:
@@ -194,7 +196,7 @@ def main() -> None:
     if not POET.is_dir():
         raise BadInput(str(POET), "no such folder", "Run `make run`, or `dvc repro`, which make it first")
     models = {"base": params.base, "tuned": POET} | champion_of(params)
-    report, poems = evaluate_models(models, test, train, params)
+    _, report, poems = evaluate_models(models, test, train, params)
     with whole_folder(EVALUATION) as partial:
         write_table(poems, partial / "poems.parquet", EVALUATED_SCHEMA)
         (partial / "samples.md").write_text(samples_markdown(samples_of(poems), params.languages), encoding="utf-8")

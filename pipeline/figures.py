@@ -4,9 +4,10 @@ docs/figures.md says the same at more length. A poem is its text: lines end in o
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
+import pandas as pd
 from sacrebleu import sentence_bleu
 from scipy.stats import wasserstein_distance
 
@@ -18,6 +19,7 @@ Interval = tuple[float, float]
 
 JUDGED_WORDS = 4  # words a line needs for its language to be told
 LONGEST_CYCLE = 16  # words
+RESAMPLES = 500  # poems drawn anew for an interval
 CYCLES = 4  # times on end from which the same words are a loop: a chorus says a word three times
 
 
@@ -74,8 +76,8 @@ def lines_a_stanza(poem: str) -> list[int]:
 
 
 def stanzas_a_poem(poem: str) -> list[int]:
-    """The number of stanzas, as a list of one, like the other shapes."""
-    return [len(stanzas_of(poem))]
+    """The number of stanzas, as a list of one, like the other shapes; of none, for an empty poem."""
+    return [len(stanzas)] if (stanzas := stanzas_of(poem)) else []
 
 
 def shape_distance(shapes: Sequence[Sequence[int]], human: Sequence[Sequence[int]]) -> float:
@@ -86,8 +88,12 @@ def shape_distance(shapes: Sequence[Sequence[int]], human: Sequence[Sequence[int
 
     Args:
         shapes, human: for each poem, what `words_a_line`, `lines_a_stanza` or `stanzas_a_poem` gave.
+
+    Returns:
+        NaN where all poems are empty.
     """
-    return float(wasserstein_distance(np.concatenate(shapes), np.concatenate(human)))
+    lengths = np.concatenate(shapes)
+    return float(wasserstein_distance(lengths, np.concatenate(human))) if len(lengths) else float("nan")
 
 
 def distinct(poems: Sequence[str], n: int, words: int | None = None) -> float:
@@ -118,15 +124,53 @@ def mean(values: Sequence[float]) -> float:
     return float(np.mean(values))
 
 
-def interval(
-    items: Sequence[Item], statistic: Callable[[list[Item]], float], seed: int = 0, resamples: int = 500
-) -> Interval:
-    """The 95% percentile bootstrap interval of a statistic of poems drawn with replacement (Efron, 1979)."""
-    random = np.random.default_rng(seed)
-    draws = random.integers(len(items), size=(resamples, len(items)))
-    values = [statistic([items[index] for index in draw]) for draw in draws]
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
+def known_mean(values: Sequence[float]) -> float:
+    """The mean of those that are not NaN; NaN where all are."""
+    known = np.asarray(values, dtype=float)
+    known = known[~np.isnan(known)]
+    return mean(known) if len(known) else float("nan")
+
+
+class Measured(NamedTuple):
+    """A figure, and what it comes to when the poems are drawn anew; None where that would say nothing."""
+
+    value: float
+    redrawn: np.ndarray | None = None  # (resamples,); NaN where none of the poems drawn has a value
+
+    def interval(self) -> Interval | None:
+        """The 95% percentile bootstrap interval (Efron, 1979)."""
+        known = np.empty(0) if self.redrawn is None else self.redrawn[~np.isnan(self.redrawn)]
+        return tuple(np.percentile(known, [2.5, 97.5]).tolist()) if len(known) else None
+
+
+def measured(
+    items: Sequence[Item],
+    statistic: Callable[[list[Item]], float],
+    groups: Sequence[Hashable] | None = None,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Measured:
+    """A statistic of poems, and of poems drawn with replacement.
+
+    Poems of one request are drawn together, since they are more alike than others (the cluster bootstrap: Davison &
+    Hinkley, *Bootstrap Methods and their Application*, 1997, §3.8). Items with the same groups in the same order are
+    drawn alike, so two writers who answered the same requests can be compared draw by draw.
+
+    Args:
+        groups: what each item was asked for; by default each is alone.
+    """
+    numbers, found = pd.factorize(np.arange(len(items)) if groups is None else pd.Series(groups, dtype=object))
+    members = [np.flatnonzero(numbers == number) for number in range(len(found))]
+    draws = np.random.default_rng(seed).integers(len(members), size=(resamples, len(members)))
+    places = [np.concatenate([members[number] for number in draw]) for draw in draws]
+    return Measured(statistic(list(items)), np.array([statistic([items[at] for at in drawn]) for drawn in places]))
+
+
+def difference(one: Measured, other: Measured) -> Measured:
+    """One figure less the other, draw by draw: the paired bootstrap, for figures of the same requests."""
+    if one.redrawn is None or other.redrawn is None:
+        return Measured(one.value - other.value)
+    return Measured(one.value - other.value, one.redrawn - other.redrawn)
 
 
 def _cycles(words: Sequence[Hashable], length: int) -> bool:

@@ -14,13 +14,14 @@ from tqdm import tqdm
 from pipeline import figures, sound
 from pipeline.coherence import Coherence, SentenceModel, coherence
 from pipeline.creativity import NOVEL_LENGTHS, copied, nearest
-from pipeline.figures import Interval, interval, mean
+from pipeline.figures import Measured, known_mean, mean, measured
 from pipeline.params import Params
 from pipeline.style import is_told, train_classifier
 
 HUMAN = "human"
 REFERENCE_POEMS = 500  # training poems of each language whose shape stands for people's
 DISTINCT_WORDS = 50  # of each poem, so that long poems do not look poorer than short ones
+REQUEST = ["first_line", "author", "style", "title"]  # poems alike in these were asked for in the same words
 LABELS = ("author", "style")  # what can be asked for and told by a classifier
 SHAPES = {
     "words_a_line_distance": figures.words_a_line,
@@ -28,7 +29,6 @@ SHAPES = {
     "stanzas_a_poem_distance": figures.stanzas_a_poem,
 }
 
-Measured = tuple[float, Interval | None]  # a figure and its 95% interval, where it has one
 Figures = dict[str, dict[str, dict[str, Measured]]]  # by writer, language and name
 
 ASKED = [
@@ -75,12 +75,12 @@ def measure_each(poems: pd.DataFrame, train: pd.DataFrame, params: Params) -> pd
         poems: the columns of `ASKED`, and `ended`.
         train: the training poems, to which what is written is compared.
     """
-    measured = []
+    parts = []
     for language, rows in tqdm(poems.groupby("language", sort=False), desc="figures", unit=" languages"):
         known = train[train["language"] == language]
         columns = measure_texts(rows["text"].tolist(), language, params) | measure_debts(rows, known)
-        measured.append(rows.assign(**columns))
-    return measure_coherence(pd.concat(measured).sort_index(), params)
+        parts.append(rows.assign(**columns))
+    return measure_coherence(pd.concat(parts).sort_index(), params)
 
 
 def measure_texts(texts: list[str], language: str, params: Params) -> dict[str, list]:
@@ -123,69 +123,65 @@ def measure_coherence(poems: pd.DataFrame, params: Params) -> pd.DataFrame:
     if name is None:
         return poems.assign(**dict.fromkeys(Coherence._fields))
     model = SentenceModel(name)
-    measured = []
+    parts = []
     for _, rows in tqdm(poems.groupby(["writer", "language"], sort=False), desc="coherence", unit=" groups"):
         found = coherence(model, rows["text"].tolist(), rows["title"].tolist())
-        measured.append(rows.assign(**dict(zip(Coherence._fields, zip(*found, strict=True), strict=True))))
-    return pd.concat(measured).sort_index()
+        parts.append(rows.assign(**dict(zip(Coherence._fields, zip(*found, strict=True), strict=True))))
+    return pd.concat(parts).sort_index()
 
 
-def figures_of(measured: pd.DataFrame, train: pd.DataFrame, params: Params) -> Figures:
+def figures_of(evaluated: pd.DataFrame, train: pd.DataFrame, params: Params) -> Figures:
     """All figures of each writer in each language, given the table that `measure_each` made.
 
     People's shape is that of training poems, so that the test poems' distance shows how far people are from people.
     """
     found: Figures = {}
-    for (writer, language), poems in measured.groupby(["writer", "language"], sort=False):
+    fewest = evaluated.groupby(["language", "writer"]).size().groupby("language").min()
+    for (writer, language), poems in evaluated.groupby(["writer", "language"], sort=False):
         people = train[train["language"] == language]["text"]
         people = people.sample(min(len(people), REFERENCE_POEMS), random_state=params.evaluate.seed).tolist()
-        by_name = means(poems) | shape_distances(poems["text"].tolist(), people)
-        by_name |= longest_copied_run(poems) | variety(poems, params)
+        asked = poems[REQUEST].astype("string").fillna("").agg("\0".join, axis=1).tolist()
+        by_name = means(poems, asked) | shape_distances(poems["text"].tolist(), people, asked)
+        by_name["longest_copied_run"] = measured(poems["longest_copied_run"].tolist(), max, asked)
+        by_name |= variety(poems, fewest[language], params.evaluate.samples_per_prompt)
         found.setdefault(writer, {})[language] = by_name
     return found
 
 
-def means(poems: pd.DataFrame) -> dict[str, Measured]:
+def means(poems: pd.DataFrame, asked: Sequence[str]) -> dict[str, Measured]:
     """The mean of each column of `POEM_FIGURES` over the poems that have a value there, by the column's name."""
-    columns = {field.name: poems[field.name].dropna().astype(float).tolist() for field in POEM_FIGURES}
-    return {name: (mean(values), interval(values, mean)) for name, values in columns.items() if values}
+    columns = {field.name: poems[field.name].astype(float) for field in POEM_FIGURES}
+    return {
+        name: measured(values.tolist(), known_mean, asked) for name, values in columns.items() if values.notna().any()
+    }
 
 
-def longest_copied_run(poems: pd.DataFrame) -> dict[str, Measured]:
-    """The longest run of any of the poems."""
-    runs = poems["longest_copied_run"].tolist()
-    return {"longest_copied_run": (max(runs), interval(runs, max))}
-
-
-def shape_distances(texts: Sequence[str], people: Sequence[str]) -> dict[str, Measured]:
-    """How far the shape of poems is from that of people's; an empty poem has none."""
+def shape_distances(texts: Sequence[str], people: Sequence[str], asked: Sequence[str]) -> dict[str, Measured]:
+    """How far the shape of poems is from that of people's; empty poems have none."""
     distances: dict[str, Measured] = {}
-    texts = [text for text in texts if text.strip()]
-    for name, shape in SHAPES.items() if texts else ():
-        shapes, human = [shape(text) for text in texts], [shape(text) for text in people]
-        distances[name] = (
-            figures.shape_distance(shapes, human),
-            interval(shapes, lambda drawn, human=human: figures.shape_distance(drawn, human)),
+    for name, shape in SHAPES.items() if any(text.strip() for text in texts) else ():
+        human = [shape(text) for text in people]
+        distances[name] = measured(
+            [shape(text) for text in texts], lambda drawn, human=human: figures.shape_distance(drawn, human), asked
         )
     return distances
 
 
-def variety(poems: pd.DataFrame, params: Params) -> dict[str, Measured]:
+def variety(poems: pd.DataFrame, count: int, samples: int) -> dict[str, Measured]:
     """How poems of one writer differ: all of them from each other, and the samples for one prompt.
 
-    Distinct-n is of as many poems of every writer, and has no bootstrap interval: poems drawn twice would be copies.
+    Args:
+        count: poems whose distinct n-grams are compared, as many of every writer. Distinct-n has no bootstrap: poems
+            drawn twice would be copies.
+        samples: poems a prompt. People wrote for no prompt; their poems in any order show how unlike two poems are.
     """
     texts = poems["text"].tolist()
-    compared = texts[: params.evaluate.poems_per_language]
-    measured: dict[str, Measured] = {
-        f"distinct_{n}": (figures.distinct(compared, n, DISTINCT_WORDS), None) for n in (1, 2, 3)
-    }
-    groups = [samples["text"].tolist() for _, samples in poems.groupby("first_line")]
-    if not groups:  # people wrote for no prompt; their poems in any order show how unlike two poems are
-        size = params.evaluate.samples_per_prompt
-        groups = [compared[start : start + size] for start in range(0, len(compared), size)]
-    alike = [figures.self_bleu(samples) for samples in groups if len(samples) > 1]
-    return measured | ({"self_bleu": (mean(alike), interval(alike, mean))} if alike else {})
+    found = {f"distinct_{n}": Measured(figures.distinct(texts[:count], n, DISTINCT_WORDS)) for n in (1, 2, 3)}
+    groups = [written["text"].tolist() for _, written in poems.groupby("first_line", sort=False)]
+    if not groups:
+        groups = [texts[start : start + samples] for start in range(0, len(texts), samples)]
+    alike = [figures.self_bleu(group) for group in groups if len(group) > 1]
+    return found | ({"self_bleu": measured(alike, mean)} if alike else {})
 
 
 def report_of(found: Figures) -> dict[str, Any]:
@@ -194,9 +190,9 @@ def report_of(found: Figures) -> dict[str, Any]:
     intervals: dict[str, Any] = {}
     for writer, languages in found.items():
         for language, by_name in languages.items():
-            for name, (value, bounds) in by_name.items():
-                values.setdefault(name, {}).setdefault(writer, {})[language] = round(value, 4)
-                if bounds is not None:
+            for name, figure in by_name.items():
+                values.setdefault(name, {}).setdefault(writer, {})[language] = round(figure.value, 4)
+                if (bounds := figure.interval()) is not None:
                     ends = [round(bound, 4) for bound in bounds]
                     intervals.setdefault(name, {}).setdefault(writer, {})[language] = ends
     return {**values, "intervals": intervals}

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pandas as pd
 from filelock import FileLock, Timeout
@@ -20,6 +20,8 @@ from mlflow.entities.model_registry import ModelVersion
 from pipeline.base import cache_folder
 from pipeline.creativity import NOVEL_LENGTHS
 from pipeline.evaluate import TOKENS, evaluate_models
+from pipeline.figures import Measured, difference
+from pipeline.measure import Figures
 from pipeline.params import Params, load_params
 from pipeline.poems import read_table
 from pipeline.register import LONGEST_DESCRIPTION, split_digest, split_rule
@@ -109,8 +111,8 @@ def measure(params: Params, challenger: ModelVersion, champion: ModelVersion | N
         models = {"challenger": Path(folder) / "challenger"}
         if champion is not None:
             models["champion"] = fetch_version(champion.name, champion.version)
-        report = evaluate_models(models, test, train, params).report
-    return gates(params, report)
+        figures = evaluate_models(models, test, train, params).figures
+    return gates(params, figures)
 
 
 def check_split(params: Params, test: pd.DataFrame, challenger: ModelVersion, champion: ModelVersion | None) -> None:
@@ -131,56 +133,72 @@ def check_split(params: Params, test: pd.DataFrame, challenger: ModelVersion, ch
         raise BadInput(place, problem, remedy)
 
 
-def gates(params: Params, report: dict[str, Any]) -> list[tuple[bool, str]]:
-    """Every gate of params in every language: whether it holds, and the figures in words.
+def gates(params: Params, figures: Figures) -> list[tuple[bool, str]]:
+    """Every gate of params in every language: whether it holds, and why in a sentence.
+
+    An absolute limit is for the figure itself. Against the champion a version fails where it is worse by more than is
+    allowed and chance does not explain it: the whole interval of the difference lies beyond.
 
     Args:
-        report: as `evaluate_models` makes it, with the writers `challenger` and, where there is one, `champion`.
+        figures: as `evaluate_models` finds them, of the writers `challenger` and, where there is one, `champion`.
 
     Raises:
-        BadInput: a gate names a figure that is not in the report.
+        BadInput: a gate names a figure that nobody has.
     """
     found = []
     for language in params.languages:
         for name, least in params.promote.at_least.items():
-            value = figure(report, name, "challenger", language)
-            found.append((value is not None and value >= least, name, language, f", at least {least}"))
+            ours = figure(figures, name, "challenger", language)
+            found.append((name, language, ours, ours is not None and ours.value >= least, f", at least {least}"))
         for name, most in params.promote.at_most.items():
-            value = figure(report, name, "challenger", language)
-            found.append((value is not None and value <= most, name, language, f", at most {most}"))
-        for name, tolerance in params.promote.not_worse.items():
-            value, theirs = (figure(report, name, writer, language) for writer in ("challenger", "champion"))
+            ours = figure(figures, name, "challenger", language)
+            found.append((name, language, ours, ours is not None and ours.value <= most, f", at most {most}"))
+        for name, allowed in params.promote.not_worse.items():
+            ours, theirs = (figure(figures, name, writer, language) for writer in ("challenger", "champion"))
             if theirs is not None:
-                better = -1 if name in HIGHER_IS_BETTER else 1
-                holds = value is not None and better * (value - theirs) <= tolerance
-                against = f" against {told(report, name, 'champion', language)} of the champion"
-                found.append((holds, name, language, f"{against}, worse by at most {tolerance}"))
+                holds, why = compared(name, ours, theirs, allowed) if ours is not None else (False, "")
+                found.append((name, language, ours, holds, f" against {told(theirs)} of the champion{why}"))
     return [
-        (holds, f"{'holds' if holds else 'FAILS'}: {name.replace('_', ' ')} in {language} {ours}{limit}")
-        for holds, name, language, limit in found
-        for ours in [told(report, name, "challenger", language)]
+        (holds, f"{'holds' if holds else 'FAILS'}: {name.replace('_', ' ')} in {language} {told(ours)}{why}")
+        for name, language, ours, holds, why in found
     ]
 
 
-def figure(report: dict[str, Any], name: str, writer: str, language: str) -> float | None:
+def compared(name: str, ours: Measured, theirs: Measured, allowed: float) -> tuple[bool, str]:
+    """Whether a figure is not worse than the champion's by more than is allowed, and what speaks for it."""
+    worse = difference(theirs, ours) if name in HIGHER_IS_BETTER else difference(ours, theirs)
+    low, high = worse.interval() or (worse.value, worse.value)
+    if worse.value > 0:
+        by = f"worse by {worse.value:.3f}, between {low:.3f} and {high:.3f}"
+    else:
+        by = f"better by {-worse.value:.3f}, between {-high:.3f} and {-low:.3f}"
+    if low > allowed:
+        verdict = f"surely more than the {allowed} allowed"
+    elif high > allowed:
+        verdict = f"undecided: it may be chance, or more than the {allowed} allowed; more poems would tell"
+    else:
+        verdict = f"surely not worse by more than the {allowed} allowed"
+    return low <= allowed, f": {by}, {verdict}"
+
+
+def figure(figures: Figures, name: str, writer: str, language: str) -> Measured | None:
     """A writer's figure in a language; None where it has none, as when all its poems are empty.
 
     Raises:
-        BadInput: the report has no figure of that name.
+        BadInput: nobody has a figure of that name.
     """
-    if name not in report or name == "intervals":
-        known = ", ".join(key for key in report if key != "intervals")
-        raise BadInput(f"params.yaml: promote: {name}", "no such figure", f"Choose from {known}")
-    return report[name].get(writer, {}).get(language)
+    known = list(dict.fromkeys(key for languages in figures.values() for names in languages.values() for key in names))
+    if name not in known:
+        raise BadInput(f"params.yaml: promote: {name}", "no such figure", f"Choose from {', '.join(known)}")
+    return figures.get(writer, {}).get(language, {}).get(name)
 
 
-def told(report: dict[str, Any], name: str, writer: str, language: str) -> str:
+def told(figure: Measured | None) -> str:
     """A figure with its interval where it has one, in words."""
-    value = figure(report, name, writer, language)
-    if value is None:
+    if figure is None:
         return "could not be measured"
-    bounds = report["intervals"].get(name, {}).get(writer, {}).get(language)
-    return f"{value:.3f}" + (f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else "")
+    bounds = figure.interval()
+    return f"{figure.value:.3f}" + (f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else "")
 
 
 def champions(name: str) -> list[str]:

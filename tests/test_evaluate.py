@@ -1,5 +1,6 @@
 """The stage *evaluate* on tiny models: the same requests for both, and the same figures for both and for people."""
 
+from collections import Counter
 from pathlib import Path
 
 import mlflow
@@ -82,6 +83,16 @@ def test_samples_are_of_the_same_request_and_seed_prompts_first(evaluated):
     assert samples[2].title in set(test["title"])
 
 
+def test_where_test_poems_are_few_their_headers_are_asked_for_again_until_the_poems_are_enough(evaluated):
+    params = changed_params({"evaluate.poems_per_language": 64, "evaluate.samples_per_prompt": 2})
+    test = read_table(evaluate.TOKENS / "test.parquet").groupby("language").head(3)
+    requests = evaluate.requests_of(test, params)
+    assert [request.language for request in requests] == ["en"] * 64 + ["es"] * 64
+    english = Counter(requests[:64])
+    assert {english[request] for request in english if request.first_line} == {2}  # as many samples as ever
+    assert sorted(english[request] for request in english if not request.first_line) == [13, 13, 14]
+
+
 def test_every_poem_measured_is_a_row_with_what_was_asked_for_and_its_figures(evaluated):
     poems = read_table(evaluate.EVALUATION / "poems.parquet")
     assert list(poems.columns) == measure.EVALUATED_SCHEMA.names
@@ -114,7 +125,7 @@ def test_a_second_evaluation_gives_the_same_figures_and_poems(evaluated):
 def test_two_versions_of_a_model_are_measured_by_the_same_poems_in_one_run(evaluated, tiny_bases):
     test, train = (read_table(evaluate.TOKENS / f"{name}.parquet") for name in ("test", "train"))
     models = {"champion": evaluate.POET, "challenger": tiny_bases["llama"]}
-    report, poems = evaluate.evaluate_models(models, test, train, evaluated)
+    _, report, poems = evaluate.evaluate_models(models, test, train, evaluated)
     assert set(report["bits_per_byte"]) == {"champion", "challenger"}
     assert set(report["seq_rep_4"]) == {"champion", "challenger", "human"}
     assert report["bits_per_byte"]["champion"] == read_report(evaluate.REPORT)["bits_per_byte"]["tuned"]
@@ -166,7 +177,7 @@ def test_poems_like_peoples_measure_better_than_noise(evaluated):
         asked = dict.fromkeys(("first_line", "author", "style", "title"))
         poems = pd.DataFrame({"writer": "tuned", "language": "en", "text": texts, "ended": ended, **asked})
         figures = measure.figures_of(measure.measure_each(poems, train, evaluated), train, evaluated)
-        return {name: value for name, (value, _) in figures["tuned"]["en"].items()}
+        return {name: figure.value for name, figure in figures["tuned"]["en"].items()}
 
     train = read_table(evaluate.TOKENS / "train.parquet")
     good = found([made_up_poem("en", 8, seed) for seed in range(100, 110)], True)

@@ -108,10 +108,29 @@ def test_variety_looks_at_as_many_words_of_each_poem_as_it_is_told():
 
 def test_an_interval_holds_the_mean_and_narrows_with_more_poems():
     few, many = [0.0, 1.0] * 5, [0.0, 1.0] * 500
-    low, high = figures.interval(few, figures.mean)
+    low, high = figures.measured(few, figures.mean).interval()
     assert 0 < low < 0.5 < high < 1
-    assert 0.45 < figures.interval(many, figures.mean)[0] < 0.5
-    assert figures.interval(few, figures.mean, seed=1) == figures.interval(few, figures.mean, seed=1)
+    assert 0.45 < figures.measured(many, figures.mean).interval()[0] < 0.5
+    again = [figures.measured(few, figures.mean, seed=1).interval() for _ in range(2)]
+    assert again[0] == again[1]
+
+
+def test_poems_of_one_request_are_drawn_together_so_copies_do_not_narrow_an_interval():
+    one_each = figures.measured([0.0, 1.0, 0.0, 1.0], figures.mean)
+    four_each = figures.measured([0.0, 1.0, 0.0, 1.0] * 4, figures.mean, groups=["a", "b", "c", "d"] * 4)
+    assert four_each.interval() == one_each.interval()
+
+
+def test_a_difference_is_taken_draw_by_draw_over_the_same_requests():
+    few, more = [0.0, 0.9, 0.1, 0.8], [0.1, 1.0, 0.2, 0.9]
+    found = figures.difference(*(figures.measured(values, figures.mean) for values in (more, few)))
+    assert found.interval() == pytest.approx((0.1, 0.1))
+
+
+def test_what_no_poem_drawn_has_leaves_an_interval_of_the_other_draws():
+    nan = float("nan")
+    assert figures.measured([nan, 0.5, nan], figures.known_mean).interval() == (0.5, 0.5)
+    assert figures.measured([nan, nan], figures.known_mean).interval() is None
 
 
 @settings(deadline=None, max_examples=100)

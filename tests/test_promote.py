@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from transformers import AutoModelForCausalLM
 
 from pipeline import evaluate, promote, register
+from pipeline.figures import mean, measured
 from pipeline.params import load_params
 from pipeline.poems import read_report
 from pipeline.registry import alias_version
@@ -92,8 +93,52 @@ def test_a_worse_version_is_refused_with_both_figures_and_their_intervals(client
     assert not decision.promoted
     assert champion() == versions[0]
     reasons = client.get_model_version("estrofa", str(versions[2])).tags["promotion_reasons"]
-    number = r"\d+\.\d{3} \[\d+\.\d{3}, \d+\.\d{3}\]"
-    assert re.search(f"FAILS: bits per byte in es {number} against {number} of the champion", reasons)
+    number = r"\d+\.\d{3}"
+    whole = rf"{number} \[{number}, {number}\]"
+    why = rf"worse by {number}, between {number} and {number}, surely more than the 0\.02 allowed"
+    assert re.search(f"FAILS: bits per byte in es {whole} against {whole} of the champion: {why}", reasons)
+
+
+def decided(name, ours, theirs, allowed=0.1):
+    """What the gates say of a figure that the poems of challenger and champion have on the same six requests."""
+    params = params_with(not_worse={name: allowed}, at_least={}, at_most={})
+    params = params.model_copy(update={"languages": {"en": "English"}})
+    poems = {"challenger": ours, "champion": theirs}
+    [gate] = promote.gates(params, {who: {"en": {name: measured(values, mean)}} for who, values in poems.items()})
+    return gate
+
+
+UNEVEN = [0.0, 0.9, 0.1, 0.8, 0.2, 0.7]  # poems differ among themselves far more than the two writers do
+
+
+def test_a_difference_on_every_request_decides_however_unlike_the_requests_are(versions):
+    worse = [value + 0.12 for value in UNEVEN]
+    holds, reason = decided("seq_rep_4", worse, UNEVEN)
+    assert not holds
+    assert "worse by 0.120, between 0.120 and 0.120, surely more than the 0.1 allowed" in reason
+    holds, reason = decided("seq_rep_4", UNEVEN, worse)
+    assert holds
+    assert "better by 0.120, between 0.120 and 0.120, surely not worse" in reason
+
+
+def test_a_figure_that_may_be_worse_by_chance_alone_does_not_refuse_and_says_so(versions):
+    holds, reason = decided("seq_rep_4", [0.9, 0.0, 0.8, 0.1, 0.9, 0.8], UNEVEN)
+    assert holds
+    assert re.search(r"worse by 0\.133, between -0\.\d+ and 0\.\d+, undecided", reason)
+
+
+def test_more_is_better_where_the_figure_says_so(versions):
+    assert not decided("ended", [0.0] * 6, [1.0] * 6)[0]
+    assert decided("ended", [1.0] * 6, [0.0] * 6)[0]
+
+
+def test_a_version_without_a_figure_that_the_champion_has_fails(versions):
+    params = params_with(not_worse={"loops": 0.5}, at_least={}, at_most={})
+    params = params.model_copy(update={"languages": {"en": "English"}})
+    found = {"challenger": {"en": {}}, "champion": {"en": {"loops": measured([0.0], mean)}}}
+    assert promote.gates(params, found) == [
+        (False, "FAILS: loops in en could not be measured against 0.000 [0.000, 0.000] of the champion")
+    ]
 
 
 def test_an_absolute_limit_refuses_even_where_there_is_no_champion(client, versions):
