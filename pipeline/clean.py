@@ -179,7 +179,7 @@ def clean_corpus(
     """
     where = {"address": address, "workers": workers}
     code = code_version(sys.modules[__name__], cleaning_rules, drama, margins, "ftfy")
-    cleaned = map_new(clean_poems, records, code=code, store=stores and stores / "cleaned.parquet", **where)
+    cleaned = list(map_new(clean_poems, records, code=code, store=stores and stores / "cleaned.sqlite", **where))
     poems = [poem for poem, _ in cleaned]
     repaired = repair_poems(poems, **where)
     if params.long_poems == "cut":
@@ -193,7 +193,7 @@ def clean_corpus(
             rejects.append({**poem, "reason": found[0], "detail": found[1]})
     texts = [poem["text"] for poem in sound]
     code = code_version(duplicates, "datasketch", "xxhash")
-    sketches = map_new(sketch_texts, texts, code=code, store=stores and stores / "sketches.parquet", **where)
+    sketches = list(map_new(sketch_texts, texts, code=code, store=stores and stores / "sketches.sqlite", **where))
     kept, twins = find_duplicates(sound, sketches, params.duplicate_similarity, params.cluster_similarity)
     rejects.extend(twins)
     kept.sort(key=lambda poem: poem["poem_id"])

@@ -1,6 +1,8 @@
 """The one table: the columns a poem carries from `clean` to `tokenize`, and how tables and reports are stored."""
 
 import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,8 @@ REJECT_SCHEMA = pa.schema(
     ]
 )
 
+ROW_GROUP = 5000  # rows of a Parquet file that are written and read together: about 10 MB of poems
+
 # A raw record is what a source yields, before `clean`: one JSON object a line.
 RAW_FIELDS = ("source", "url", "title", "author", "collection", "year", "style", "licence", "declared_language", "text")
 
@@ -55,11 +59,34 @@ def whole_id(poem_id: str) -> str:
     return poem_id.partition("-")[0]
 
 
+@contextmanager
+def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pd.DataFrame], None]]:
+    """Yield a function that adds rows to a Parquet file with exactly the columns and types of `schema`.
+
+    Missing columns become null. How the rows are dealt out over the calls does not show in the file, which appears
+    whole when the block ends, and not at all where it fails.
+    """
+    waiting: list[pa.Table] = []
+
+    def add(rows: pd.DataFrame) -> None:
+        columns = rows.reindex(columns=schema.names)
+        waiting.append(pa.Table.from_pandas(columns, schema=schema, preserve_index=False).replace_schema_metadata())
+        if sum(table.num_rows for table in waiting) >= ROW_GROUP:
+            rows = pa.concat_tables(waiting)
+            whole = len(rows) - len(rows) % ROW_GROUP
+            writer.write_table(rows[:whole].combine_chunks(), row_group_size=ROW_GROUP)
+            waiting[:] = [rows[whole:]]
+
+    with whole_file(path) as partial, pq.ParquetWriter(partial, schema) as writer:
+        yield add
+        if waiting:
+            writer.write_table(pa.concat_tables(waiting).combine_chunks())
+
+
 def write_table(table: pd.DataFrame, path: Path, schema: pa.Schema) -> None:
     """Write `table` as Parquet with exactly the columns and types of `schema`; missing columns become null."""
-    columns = table.reindex(columns=schema.names)
-    with whole_file(path) as partial:
-        pq.write_table(pa.Table.from_pandas(columns, schema=schema, preserve_index=False), partial)
+    with table_writer(path, schema) as add:
+        add(table)
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -68,9 +95,28 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         BadInput: the file is absent, usually because an earlier stage has not run.
     """
+    return _to_pandas(_open_table(path).read())
+
+
+def read_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+    """Read a table as `read_table` does, some thousand rows at a time; all columns, or those named.
+
+    Raises:
+        BadInput: as in `read_table`.
+    """
+    table = _open_table(path)
+    for batch in table.iter_batches(ROW_GROUP, columns=columns):
+        yield _to_pandas(pa.Table.from_batches([batch]))
+
+
+def _open_table(path: Path) -> pq.ParquetFile:
     if not path.exists():
         raise BadInput(str(path), "no such file", "Run `make run`, or `dvc repro`, which make it first")
-    table = pq.read_table(path).to_pandas(types_mapper={pa.string(): pd.ArrowDtype(pa.string())}.get)
+    return pq.ParquetFile(path)
+
+
+def _to_pandas(rows: pa.Table) -> pd.DataFrame:
+    table = rows.to_pandas(types_mapper={pa.string(): pd.ArrowDtype(pa.string())}.get)
     strings = {name: table[name] for name in table.select_dtypes(pd.ArrowDtype(pa.string()))}
     numbers = {name: table[name].astype("Int32") for name in table.columns.intersection(["year", "part"])}
     missing_is_none = {

@@ -70,15 +70,17 @@ def tag_poems(
     """
     candidates = tuple(params.candidates)
     profiles(candidates)  # an unknown candidate shows before any work
-    readings = map_new(
-        read_languages,
-        poems["text"].tolist(),
-        candidates,
-        params.seed,
-        code=code_version(language, "langdetect"),
-        store=stores and stores / "tagged.parquet",
-        address=address,
-        workers=workers,
+    readings = list(
+        map_new(
+            read_languages,
+            poems["text"].tolist(),
+            candidates,
+            params.seed,
+            code=code_version(language, "langdetect"),
+            store=stores and stores / "tagged.sqlite",
+            address=address,
+            workers=workers,
+        )
     )
     tagged = poems.assign(
         language=[reading.language for reading in readings],

@@ -21,11 +21,11 @@ def lengths(texts, calls):
 def run(tmp_path):
     """Map `lengths` and return its results and the items it was called with."""
 
-    def run(items, code="1", store="store.parquet"):
+    def run(items, code="1", store="store.sqlite"):
         calls = tmp_path / "calls"
         calls.unlink(missing_ok=True)
         results = map_new(lengths, items, str(calls), code=code, store=store and tmp_path / store)
-        return results, calls.read_text().split() if calls.exists() else []
+        return list(results), calls.read_text().split() if calls.exists() else []
 
     return run
 
@@ -46,13 +46,13 @@ def test_other_code_other_function_or_other_arguments_compute_anew(run, tmp_path
     run(["a"])
     assert run(["a"], code="2") == ([1], ["a"])
     other = str(tmp_path / "other-calls")
-    map_new(lengths, ["a"], other, code="2", store=tmp_path / "store.parquet")
+    map_new(lengths, ["a"], other, code="2", store=tmp_path / "store.sqlite")
     assert Path(other).exists()
 
 
 def test_a_store_that_is_not_whole_is_made_again(run, tmp_path):
     run(["a"])
-    store = tmp_path / "store.parquet"
+    store = tmp_path / "store.sqlite"
     store.write_bytes(store.read_bytes()[:-9])
     assert run(["a"]) == ([1], ["a"])
     assert run(["a"]) == ([1], [])
@@ -106,7 +106,7 @@ def test_a_refresh_leaves_the_bytes_of_a_full_computation(tmp_path, monkeypatch)
     refreshed = stages(tmp_path / "refreshed", later, monkeypatch)
     assert refreshed == stages(tmp_path / "anew", later, monkeypatch)
     assert set(Path("data/reuse").iterdir()) == {
-        Path(f"data/reuse/{name}.parquet") for name in ("cleaned", "sketches", "tagged")
+        Path(f"data/reuse/{name}.sqlite") for name in ("cleaned", "sketches", "tagged")
     }
 
 
