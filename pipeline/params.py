@@ -53,6 +53,8 @@ class Site(Section):
     licence: str | None = None  # of poems whose pages name none
     max_pages: pydantic.PositiveInt = 100_000
     delay: pydantic.NonNegativeFloat = 1.0
+    max_seconds: pydantic.PositiveFloat = 60.0  # that a page may take
+    max_megabytes: pydantic.PositiveFloat = 32.0  # that it may have
 
 
 class WikisourceSource(Site):
@@ -140,6 +142,7 @@ Source = Annotated[
 
 class Scrape(Section):
     max_drop: Share = 0.5
+    recheck_days: pydantic.NonNegativeFloat = 30.0
     sources: dict[SourceName, Source] = pydantic.Field(min_length=1)
 
 

@@ -53,7 +53,8 @@ def scrape(params: Scrape, folder: Path, earlier: Path) -> dict[str, Report]:
             try:
                 if isinstance(source, Site):
                     site = anthology if source.site == "embedded" else source.site
-                    records, reports[name] = crawl(name, source, site)
+                    records, reports[name] = crawl(name, source, site, params.recheck_days)
+                    warn(name, reports[name])
                 else:
                     records, reports[name] = read(name, source)
             except SourceDown as down:
@@ -81,19 +82,20 @@ def read(name: str, source: FilesSource | HubSource) -> tuple[list[Record], Repo
     return records, {"poems": len(records) - without_text, "without_poem": without_text}
 
 
-def crawl(name: str, source: Site, site: str) -> tuple[list[Record], Report]:
+def crawl(name: str, source: Site, site: str, recheck_days: float) -> tuple[list[Record], Report]:
     """Crawl one site.
 
     Args:
         name: the source's name in params.yaml.
         source: what to crawl there.
         site: the address without a path.
+        recheck_days: for which a poem's page that an earlier crawl kept is not asked for again.
 
     Raises:
         SourceDown: the site does not answer.
         BadInput: every page failed, or none has a poem.
     """
-    order = source.model_dump() | {"source": name, "site": site}
+    order = source.model_dump() | {"source": name, "site": site, "recheck_days": recheck_days}
     # A session of its own, so that Ctrl-C reaches this process alone, which then ends the crawl.
     process = subprocess.Popen(
         [sys.executable, "-m", "scrapers.crawl"],
@@ -121,6 +123,13 @@ def crawl(name: str, source: Site, site: str) -> tuple[list[Record], Report]:
         raise RuntimeError(f"the crawl of {name} ended with status {process.returncode} and no report")
     check(report, source, name, site)
     return records, report
+
+
+def warn(name: str, report: Report) -> None:
+    """Say on the terminal how many pages failed and why; the report names them."""
+    if report["failed"]:
+        problems = ", ".join(f"{problem}: {count}" for problem, count in report["problems"].items())
+        tqdm.write(f"scrape {name}: {report['failed']} pages failed ({problems}), see {REPORT}", file=sys.stderr)
 
 
 def check(report: Report, source: Site, name: str, site: str) -> None:

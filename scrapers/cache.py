@@ -2,12 +2,17 @@
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 
 from scrapy.extensions.httpcache import DummyPolicy
 from scrapy.http import Request, Response
 from scrapy.settings import BaseSettings
+from scrapy.utils.project import data_path
 
 VALIDATORS = {b"ETag": b"If-None-Match", b"Last-Modified": b"If-Modified-Since"}  # RFC 9110, section 13.1
+CACHED = "cached"  # the flag that Scrapy gives to an answer from the cache
+UNCHANGED = "unchanged"  # the flag of an answer that is as it was kept, by the site's word or byte for byte
+DAY = 24 * 3600.0
 
 
 class AskWhetherItChanged(DummyPolicy):
@@ -15,19 +20,23 @@ class AskWhetherItChanged(DummyPolicy):
 
     For `HTTPCACHE_FRESH_SECS` a page that was kept is taken as it is, so that a stopped crawl goes on where it stood.
     After them the site is asked whether it changed (a conditional request), and answers without a body where it did
-    not; a site that gave no `ETag` or `Last-Modified` sends it whole.
+    not; a site that gave no `ETag` or `Last-Modified` sends it whole. A page that held a poem and led nowhere is asked
+    for only after `POEM_RECHECK_DAYS`, since what is new stands on others.
     """
 
     def __init__(self, settings: BaseSettings) -> None:
         super().__init__(settings)
         self.fresh_seconds = settings.getint("HTTPCACHE_FRESH_SECS")
+        self.recheck_seconds = max(settings.getfloat("POEM_RECHECK_DAYS") * DAY, self.fresh_seconds)
+        self.poem_pages = PoemPages(settings).urls
 
     def should_cache_response(self, response: Response, request: Request) -> bool:
         forbidden = b"no-store" in (response.headers.get("Cache-Control") or b"")
         return not forbidden and super().should_cache_response(response, request)
 
     def is_cached_response_fresh(self, cachedresponse: Response, request: Request) -> bool:
-        if seconds_since(cachedresponse) < self.fresh_seconds:
+        is_poem = request.url in self.poem_pages
+        if seconds_since(cachedresponse) < (self.recheck_seconds if is_poem else self.fresh_seconds):
             return True
         for given, asks in VALIDATORS.items():
             if given in cachedresponse.headers:
@@ -35,7 +44,26 @@ class AskWhetherItChanged(DummyPolicy):
         return False
 
     def is_cached_response_valid(self, cachedresponse: Response, response: Response, request: Request) -> bool:
-        return response.status == 304
+        if response.status == 304:
+            cachedresponse.flags.append(UNCHANGED)
+            return True
+        if response.body == cachedresponse.body:
+            response.flags.append(UNCHANGED)
+        return False  # so that it is kept anew, with its date
+
+
+class PoemPages:
+    """The addresses of pages that held one poem and led nowhere, kept beside the cache from one crawl to the next."""
+
+    def __init__(self, settings: BaseSettings) -> None:
+        self.file = Path(data_path(settings["HTTPCACHE_DIR"], createdir=True)) / "poem-pages.txt"
+        self.urls = set(self.file.read_text(encoding="utf-8").split()) if self.file.exists() else set()
+
+    def add(self, url: str) -> None:
+        if url not in self.urls:
+            self.urls.add(url)
+            with self.file.open("a", encoding="utf-8") as lines:
+                lines.write(url + "\n")
 
 
 def seconds_since(response: Response) -> float:

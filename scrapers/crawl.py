@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import sys
+from collections import Counter
 from typing import Any
 
 from scrapy import signals
@@ -15,6 +16,7 @@ from scrapy.crawler import AsyncCrawlerProcess, Crawler
 from scrapy.http import Response
 from scrapy.settings import Settings
 
+from scrapers.cache import PoemPages
 from scrapers.items import RawPoem
 from scrapers.spiders.poemas_del_alma import PoemasDelAlmaSpider
 from scrapers.spiders.poems import PoemSpider
@@ -27,17 +29,23 @@ SPIDERS = {spider.name: spider for spider in KINDS}  # by the kind of source in 
 EXAMPLES = 20  # addresses of each kind that a report names
 
 
-def crawl(kind: str, delay: float, **order: Any) -> None:
+def crawl(kind: str, delay: float, max_seconds: float, max_megabytes: float, recheck_days: float, **order: Any) -> None:
     """Crawl a source to its end, telling standard output about it.
 
     Args:
         kind: of source, a key of `SPIDERS`.
         delay: seconds between two requests at least.
+        max_seconds: that a page may take, from the request to its last byte.
+        max_megabytes: that a page may have.
+        recheck_days: for which the page of a poem is not asked for again.
         order: what the spider takes.
     """
     settings = Settings()
     settings.setmodule("scrapers.settings")
     settings.set("DOWNLOAD_DELAY", delay)
+    settings.set("DOWNLOAD_TIMEOUT", max_seconds)
+    settings.set("DOWNLOAD_MAXSIZE", int(max_megabytes * 1e6))
+    settings.set("POEM_RECHECK_DAYS", recheck_days)
     process = AsyncCrawlerProcess(settings)
     # The report says which pages failed; a robots.txt that cannot be had fails like the pages after it.
     logging.getLogger("scrapy.downloadermiddlewares.robotstxt").setLevel(logging.CRITICAL)
@@ -45,7 +53,7 @@ def crawl(kind: str, delay: float, **order: Any) -> None:
     crawler.signals.connect(_tell_page, signals.response_received)
     crawler.signals.connect(_tell_poem, signals.item_scraped)
     crawler.signals.connect(_note_error, signals.spider_error)
-    process.crawl(crawler, **order)
+    process.crawl(crawler, poem_pages=PoemPages(settings), **order)
     process.start()
     _tell(report=_report(crawler))
 
@@ -58,10 +66,12 @@ def _report(crawler: Crawler) -> dict[str, Any]:
         "poems": figures.get("item_scraped_count", 0),
         "without_poem": len(spider.without_poem),
         "failed": len(spider.failed),
-        "unchanged": figures.get("httpcache/revalidate", 0),
+        "not_asked_for": spider.not_asked_for,
+        "unchanged": spider.unchanged,
         "retried": figures.get("retry/count", 0),
         "redirected": sum(redirects),
         "forbidden_by_robots": figures.get("robotstxt/forbidden", 0),
+        "problems": dict(Counter(str(failure["problem"]) for failure in spider.failed).most_common()),
         "failures": sorted(spider.failed, key=lambda failure: failure["page"])[:EXAMPLES],
         "pages_without_poem": sorted(spider.without_poem)[:EXAMPLES],
     }

@@ -1,4 +1,4 @@
-"""Scrapy's settings for every source; params.yaml adds each source's `delay` and `max_pages`."""
+"""Scrapy's settings for every source; params.yaml says how often to ask, for how much, and when to ask again."""
 
 BOT_NAME = "estrofa"
 SPIDER_MODULES = ["scrapers.spiders"]
@@ -9,7 +9,7 @@ ROBOTSTXT_USER_AGENT = "Estrofa"
 AUTOTHROTTLE_ENABLED = True  # waits about as long between requests as the site takes to answer, never less than `delay`
 AUTOTHROTTLE_START_DELAY = 0.0
 CONCURRENT_REQUESTS_PER_DOMAIN = 2
-DOWNLOAD_TIMEOUT = 60
+DOWNLOAD_WARNSIZE = 0  # no warning before the limit
 DOWNLOADER_MIDDLEWARES = {
     "scrapy.downloadermiddlewares.retry.RetryMiddleware": None,
     "scrapers.retry.PatientRetryMiddleware": 550,  # where Scrapy has its own
@@ -21,6 +21,7 @@ RETRY_HTTP_CODES = [429, 500, 502, 503, 504, 522, 524, 408]
 HTTPCACHE_ENABLED = True
 HTTPCACHE_DIR = "httpcache"
 HTTPCACHE_FRESH_SECS = 24 * 3600
+POEM_RECHECK_DAYS = 30
 HTTPCACHE_IGNORE_HTTP_CODES = [404, *RETRY_HTTP_CODES]
 HTTPCACHE_POLICY = "scrapers.cache.AskWhetherItChanged"
 

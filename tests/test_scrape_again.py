@@ -105,21 +105,22 @@ def test_a_users_own_files_may_shrink(folders, tmp_path):
     assert again(folders, mine={"kind": "files", "path": str(poems)})["mine"]["poems"] == 1
 
 
-@pytest.fixture
-def changing_site():
-    """The address of a site whose pages were all sent two days ago, its pages, and what was asked for and answered."""
-    pages, answers = {}, []
+@pytest.fixture(params=[True, False], ids=["with ETag", "without"])
+def changing_site(request):
+    """A site whose pages were sent two days ago: its address, its pages, what it answered, whether it gives tags."""
+    pages, answers, tagged = {}, [], request.param
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             body = pages.get(self.path, "").encode()
             tag = f'"{hashlib.sha256(body).hexdigest()}"'
-            status = 404 if not body else 304 if self.headers["If-None-Match"] == tag else 200
+            status = 404 if not body else 304 if tagged and self.headers["If-None-Match"] == tag else 200
             if body:
                 answers.append((self.path, status))
             self.send_response_only(status)
             self.send_header("Date", format_datetime(datetime.now(UTC) - timedelta(days=2), usegmt=True))
-            self.send_header("ETag", tag)
+            if tagged:
+                self.send_header("ETag", tag)
             self.send_header("Content-Type", "text/html")
             self.send_header("Content-Length", str(len(body) if status == 200 else 0))
             self.end_headers()
@@ -132,33 +133,54 @@ def changing_site():
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", pages, answers
+        yield f"http://127.0.0.1:{server.server_port}", pages, answers, tagged
         server.shutdown()
         thread.join()
 
 
-def test_a_refresh_fetches_only_pages_that_are_new_or_changed(changing_site, tmp_path, monkeypatch):
-    site, pages, answers = changing_site
+PARTS = {"/wiki/A/1": "one", "/wiki/A/2": "two"}
+
+
+def publish(pages, parts):
+    """Put a book of poems on a site, each poem on a page of its own."""
+    links = "".join(f'<a href="{path}">x</a>' for path in parts)
+    pages["/wiki/A"] = f'<div class="mw-parser-output">{links}</div>'
+    pages |= {path: f'<div class="mw-parser-output"><p class="poem">{text}</p></div>' for path, text in parts.items()}
+
+
+def crawl_book(site, folder, recheck_days):
+    """The poems of a crawl, and its report."""
+    folder.mkdir()
+    params = Scrape.model_validate({"sources": {"mine": wiki(site, ["/wiki/A"])}, "recheck_days": recheck_days})
+    report = scrape(params, folder, folder / "no")["mine"]
+    return [json.loads(line)["text"] for line in (folder / "mine.jsonl").read_text().splitlines()], report
+
+
+def test_a_refresh_asks_for_pages_that_lead_to_others_and_for_poems_that_are_new(changing_site, tmp_path, monkeypatch):
+    site, pages, answers, tagged = changing_site
     monkeypatch.chdir(tmp_path)
-
-    def poems_after_crawl(number):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        report = scrape(Scrape.model_validate({"sources": {"mine": wiki(site, ["/wiki/A"])}}), folder, folder / "no")
-        poems = [json.loads(line)["text"] for line in (folder / "mine.jsonl").read_text().splitlines()]
-        return poems, report["mine"]["unchanged"]
-
-    def part(text):
-        return f'<div class="mw-parser-output"><p class="poem">{text}</p></div>'
-
-    pages["/wiki/A"] = '<div class="mw-parser-output"><a href="/wiki/A/1">1</a> <a href="/wiki/A/2">2</a></div>'
-    pages |= {"/wiki/A/1": part("one"), "/wiki/A/2": part("two")}
-    assert poems_after_crawl(1) == (["one", "two"], 0)
+    publish(pages, PARTS)
+    poems, report = crawl_book(site, tmp_path / "first", recheck_days=30)
+    assert (poems, report["not_asked_for"], report["unchanged"]) == (["one", "two"], 0, 0)
     answers.clear()
-    pages["/wiki/A"] += '<div class="mw-parser-output"><a href="/wiki/A/3">3</a></div>'
-    pages |= {"/wiki/A/2": part("two, changed"), "/wiki/A/3": part("three")}
-    assert poems_after_crawl(2) == (["one", "two, changed", "three"], 1)
-    assert sorted(answers) == [("/wiki/A", 200), ("/wiki/A/1", 304), ("/wiki/A/2", 200), ("/wiki/A/3", 200)]
+    publish(pages, PARTS | {"/wiki/A/3": "three"})
+    poems, report = crawl_book(site, tmp_path / "second", recheck_days=30)
+    assert (poems, report["not_asked_for"], report["unchanged"]) == (["one", "two", "three"], 2, 0)
+    assert sorted(answers) == [("/wiki/A", 200), ("/wiki/A/3", 200)]
     answers.clear()
-    assert poems_after_crawl(3) == (["one", "two, changed", "three"], 4)
-    assert {status for _, status in answers} == {304}
+    poems, report = crawl_book(site, tmp_path / "third", recheck_days=30)
+    assert (poems, report["not_asked_for"], report["unchanged"]) == (["one", "two", "three"], 3, 1)
+    assert answers == [("/wiki/A", 304 if tagged else 200)]
+
+
+def test_a_poem_is_asked_for_again_after_its_days_and_is_new_only_if_it_changed(changing_site, tmp_path, monkeypatch):
+    site, pages, answers, tagged = changing_site
+    monkeypatch.chdir(tmp_path)
+    publish(pages, PARTS)
+    crawl_book(site, tmp_path / "first", recheck_days=1)
+    answers.clear()
+    publish(pages, PARTS | {"/wiki/A/2": "two, changed"})
+    poems, report = crawl_book(site, tmp_path / "second", recheck_days=1)
+    assert (poems, report["not_asked_for"], report["unchanged"]) == (["one", "two, changed"], 0, 2)
+    unchanged = 304 if tagged else 200
+    assert sorted(answers) == [("/wiki/A", unchanged), ("/wiki/A/1", unchanged), ("/wiki/A/2", 200)]

@@ -2,10 +2,11 @@
 
 import json
 import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 from scrapy.http import Response
@@ -77,6 +78,56 @@ def test_a_rough_site_gives_what_it_has_and_the_rest_is_counted(rough_site, tmp_
     assert len(asked["/cut"]) == 4  # tried again three times
     assert [failure["page"] for failure in report["failures"]] == ["/cut"]
     assert report["redirected"] == 1
+
+
+@pytest.fixture
+def endless_site():
+    """The address of a site with one poem, and pages that send more and more of a body, or say they will."""
+    stopped = Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            page = b"".join(b"<a href='/%s'>x</a>" % name for name in (b"poem", b"drips", b"floods", b"vast"))
+            body = {"/": page, "/poem": VERSE.format("utf-8").encode()}.get(self.path, b"")
+            self.send_response(404 if self.path == "/robots.txt" else 200)
+            self.send_header("Content-Type", "text/html")
+            if body:
+                self.send_header("Content-Length", str(len(body)))
+            if self.path == "/vast":
+                self.send_header("Content-Length", str(10**12))
+            self.end_headers()
+            self.wfile.write(body)
+            with suppress(OSError):  # the crawl hangs up
+                while self.path == "/drips" and not stopped.wait(0.05):
+                    self.wfile.write(b" ")
+                while self.path == "/floods" and not stopped.is_set():
+                    self.wfile.write(b" " * 4096)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        stopped.set()
+        server.shutdown()
+        thread.join()
+
+
+def test_pages_that_never_end_or_are_enormous_are_given_up_and_counted(endless_site, tmp_path, capsys):
+    limits = {"max_seconds": 3, "max_megabytes": 0.5}
+    source = {"kind": "selectors", "site": endless_site, "language": "es", "delay": 0, "follow": ["a"], **limits}
+    source["fields"] = {"text": "div.verse"}
+    report = scrape(Scrape.model_validate({"sources": {"mine": source}}), tmp_path, tmp_path / "earlier")["mine"]
+    assert report["poems"] == 1
+    assert report["problems"] == {"too large": 2, "too slow": 1}
+    assert {failure["page"]: failure["problem"] for failure in report["failures"]} == {
+        "/drips": "too slow",
+        "/floods": "too large",
+        "/vast": "too large",
+    }
+    assert "scrape mine: 3 pages failed (too large: 2, too slow: 1)" in capsys.readouterr().err
 
 
 def wait_for(value: str) -> float:

@@ -121,6 +121,42 @@ def test_a_book_leads_to_its_poems_alone():
     assert visit(body, "/wiki/Leaves") == ([], ["/wiki/Leaves/A"])
 
 
+def test_a_category_with_more_subcategories_than_a_page_takes_leads_to_the_others():
+    body = """<div id="mw-subcategories">(<a href="/w/index.php?title=Category:Poems&amp;subcatfrom=Odes#x">next</a>)
+    <a href="/wiki/Category:Poems?subcatfrom=Songs">next</a></div>"""
+    _, paths = visit(body, "/wiki/Category:Poems")
+    assert paths == ["/wiki/Category:Poems?subcatfrom=Odes", "/wiki/Category:Poems?subcatfrom=Songs"]
+
+
+def test_pages_about_works_and_pieces_of_scans_are_not_followed():
+    links = "".join(
+        f'<li><a href="/wiki/{name}">x</a></li>' for name in ("Author:Ida", "Page:A.djvu/3", "%C3%8Dndice:A")
+    )
+    assert visit(f'<div id="mw-pages"><ul>{links}<li><a href="/wiki/Hamlet:_a_song">x</a></li></ul></div>')[1] == [
+        "/wiki/Hamlet:_a_song"
+    ]
+
+
+def test_an_author_leads_to_their_works_and_not_to_other_authors():
+    body = """<div class="mw-parser-output"><a href="/wiki/The_Crane#II">C</a> <a href="/wiki/Author:Max">M</a>
+    <a href="/w/index.php?title=Lost&amp;redlink=1">L</a> <a href="https://other.example/">O</a></div>"""
+    assert visit(body, "/wiki/Author:Ida") == ([], ["/wiki/The_Crane"])
+
+
+def test_a_page_shown_in_place_of_another_leads_to_the_parts_of_its_own_and_gives_its_poem_once():
+    head = '<link rel="canonical" href="https://en.wikisource.org/wiki/Leaves_(1855)"/>'
+    crawler = spider()
+    body = head + BARE_POEM + '<div class="mw-parser-output"><a href="/wiki/Leaves_(1855)/A">A</a></div>'
+    poems, paths = visit(body, "/wiki/Leaves", crawler)
+    assert (poems[0]["url"], paths) == ("https://en.wikisource.org/wiki/Leaves_(1855)", ["/wiki/Leaves_(1855)/A"])
+    assert visit(body, "/wiki/Leaves_(1855)", crawler)[0] == []
+
+
+def test_a_poem_block_inside_of_another_is_read_once():
+    [poem], _ = visit('<div class="mw-parser-output"><div class="poem"><p class="ws-poem">a<br>b</p></div></div>')
+    assert poem["text"] == "a\nb"
+
+
 def test_a_page_without_a_poem_is_counted():
     crawler = spider()
     assert visit('<div class="mw-parser-output"><p>Prose.</p></div>', "/wiki/Preface", crawler) == ([], [])

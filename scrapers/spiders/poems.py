@@ -9,7 +9,10 @@ from scrapy.exceptions import CloseSpider, IgnoreRequest
 from scrapy.http import HtmlResponse, Response
 from scrapy.spidermiddlewares.httperror import HttpError
 
+from scrapers.cache import CACHED, UNCHANGED, PoemPages
 from scrapers.items import RawPoem
+
+PROBLEMS = {"DownloadCancelledError": "too large", "DownloadTimeoutError": "too slow"}  # by Scrapy's exception
 
 
 class PoemSpider(Spider):
@@ -22,6 +25,7 @@ class PoemSpider(Spider):
         language: ISO 639-1 code, for pages that declare none.
         max_pages: pages read at most.
         licence: for pages that name none.
+        poem_pages: where to note the pages that hold one poem and lead nowhere.
     """
 
     readable: type[Response] = HtmlResponse  # what `parse_page` takes; any other answer has no poem
@@ -34,13 +38,15 @@ class PoemSpider(Spider):
         language: str,
         max_pages: int,
         licence: str | None = None,
+        poem_pages: PoemPages | None = None,
         **values: Any,
     ) -> None:
         super().__init__(**values)
         self.source, self.site, self.start_paths = source, site.rstrip("/"), start
         self.language, self.licence, self.max_pages = language, licence, max_pages
         self.allowed_domains = [urlsplit(site).hostname]
-        self.pages = 0
+        self.poem_pages = poem_pages
+        self.pages = self.unchanged = self.not_asked_for = 0
         self.without_poem: list[str] = []
         self.failed: list[dict[str, str | int]] = []
 
@@ -59,10 +65,20 @@ class PoemSpider(Spider):
         if self.pages == self.max_pages:
             raise CloseSpider("max_pages")
         self.pages += 1
-        if isinstance(response, self.readable):
-            yield from self.parse_page(response, **known)
-        else:
+        if UNCHANGED in response.flags:
+            self.unchanged += 1
+        elif CACHED in response.flags:
+            self.not_asked_for += 1
+        if not isinstance(response, self.readable):
             self.without_poem.append(self.path(response.url))
+            return
+        poems = requests = 0
+        for found in self.parse_page(response, **known):
+            requests += isinstance(found, Request)
+            poems += not isinstance(found, Request)
+            yield found
+        if self.poem_pages and poems == 1 and not requests:
+            self.poem_pages.add(response.request.url)
 
     def parse_page(self, response: Response, **known: str | None) -> Iterator[RawPoem | Request]:
         """Yield the poems of a page and the requests it leads to; note in `without_poem` a page that has neither."""
@@ -84,9 +100,14 @@ class PoemSpider(Spider):
         )
 
     def on_failure(self, failure: Any) -> None:
-        if failure.check(IgnoreRequest) and not failure.check(HttpError):
-            return  # robots.txt or another host; Scrapy counts them
-        problem = failure.value.response.status if failure.check(HttpError) else failure.type.__name__
+        if failure.check(HttpError):
+            problem = failure.value.response.status
+        elif failure.check(IgnoreRequest):  # robots.txt or another host, which Scrapy counts, or redirects in a circle
+            if "redirections" not in str(failure.value):
+                return
+            problem = "too many redirects"
+        else:
+            problem = PROBLEMS.get(failure.type.__name__, failure.type.__name__)
         self.note_failure(failure.request.url, problem)
 
     def note_failure(self, url: str, problem: str | int) -> None:

@@ -1,7 +1,9 @@
 """Poems of a Wikisource, or of any MediaWiki with the same markup: categories, books, and the poems in them."""
 
+import re
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from scrapy import Request
@@ -12,7 +14,17 @@ from scrapers.spiders.poems import PoemSpider
 from scrapers.styles import STYLE_OF_CATEGORY
 from scrapers.verse import one_line, verse
 
-POEM = ".mw-parser-output .poem, .mw-parser-output .ws-poem"  # the poem tag's block and the ppoem template's
+# The poem tag's block and the ppoem template's; one inside of another is part of it.
+_BLOCK = "has-class('poem') or has-class('ws-poem')"
+POEM = f"//*[has-class('mw-parser-output')]//*[{_BLOCK}][not(ancestor::*[{_BLOCK}])]"
+TURNS = "#mw-pages > a[href*=pagefrom], #mw-subcategories > a[href*=subcatfrom]"
+# Pages of these are about works, or pieces of scans; the same poems stand on pages without such a prefix.
+NO_WORKS = re.compile(
+    r"/wiki/(?:Special|Talk|User|Wikisource|File|MediaWiki|Template|Help|Portal|Index|Page|Author|Translation|Module"
+    r"|Especial|Discusión|Usuario|Usuaria|Archivo|Plantilla|Ayuda|Índice|Página|Autor|Autora|Módulo)(?:[ _]talk)?:",
+    re.IGNORECASE,
+)
+AUTHOR = re.compile(r"/wiki/(?:Author|Autora?):", re.IGNORECASE)
 NOT_VERSE = (
     "style, script, .reference, .references, .ws-noexport, .noprint, .mw-editsection, .pagenum,"
     ".ws-poem-versenum, .wst-pline, .numeroverso"
@@ -20,9 +32,13 @@ NOT_VERSE = (
 
 
 class WikisourceSpider(PoemSpider):
-    """Follows categories and books from `start` and yields every poem, whatever page leads to it."""
+    """Follows categories, authors and books from `start` and yields every poem once, whatever pages lead to it."""
 
     name = "wikisource"
+
+    def __init__(self, **values: Any) -> None:
+        super().__init__(**values)
+        self.yielded: set[str] = set()
 
     def parse_page(self, response: HtmlResponse) -> Iterator[RawPoem | Request]:
         if response.css("#mw-pages, #mw-subcategories"):
@@ -32,25 +48,31 @@ class WikisourceSpider(PoemSpider):
 
     def parse_category(self, response: HtmlResponse) -> Iterator[Request]:
         links = response.css("#mw-subcategories li a::attr(href), #mw-pages li a::attr(href)").getall()
-        yield from (self.page(link) for link in links if link.startswith("/wiki/"))
+        yield from map(self.page, works(links))
         # MediaWiki links a category's further pages through /w/, which robots.txt closes; /wiki/ has them too.
-        for turn in response.css("#mw-pages > a[href*=pagefrom]::attr(href)").getall():
-            query = parse_qs(urlsplit(turn).query)
-            yield self.page(f"/wiki/{query['title'][0]}?pagefrom={quote(query['pagefrom'][0], safe='')}")
+        for turn in response.css(TURNS).xpath("@href").getall():
+            parts = urlsplit(turn)
+            query = parse_qs(parts.query, keep_blank_values=True)
+            key = "pagefrom" if "pagefrom" in query else "subcatfrom"
+            here = f"/wiki/{query['title'][0]}" if "title" in query else unquote(parts.path)
+            yield self.page(f"{here}?{key}={quote(query[key][0], safe='')}")
 
     def parse_work(self, response: HtmlResponse) -> Iterator[RawPoem | Request]:
-        """A poem's page, a book's list of its poems, or both in one."""
-        here = self.path(response.url) + "/"
-        links = response.css(".mw-parser-output a::attr(href)").getall()
-        parts = [link for link in links if unquote(link).startswith(here)]
+        """A poem's page, a book's list of its poems, both in one, or an author's list of works."""
+        # A page that MediaWiki shows in place of another has the other's address; the canonical one is its own.
+        address = response.css("link[rel=canonical]::attr(href)").get(response.url)
+        here = unquote(urlsplit(address).path)
+        links = works(response.css(".mw-parser-output a::attr(href)").getall())
+        parts = links if AUTHOR.match(here) else [link for link in links if unquote(link).startswith(here + "/")]
         yield from map(self.page, parts)
-        text = "\n\n".join(filter(None, map(partial(verse, left_out=NOT_VERSE), response.css(POEM))))
-        if text:
-            yield self.poem(response, text)
-        elif not parts:
+        text = "\n\n".join(filter(None, map(partial(verse, left_out=NOT_VERSE), response.xpath(POEM))))
+        if text and address not in self.yielded:
+            self.yielded.add(address)
+            yield self.poem(response, address, text)
+        elif not text and not parts:
             self.without_poem.append(self.path(response.url))
 
-    def poem(self, response: HtmlResponse, text: str) -> RawPoem:
+    def poem(self, response: HtmlResponse, address: str, text: str) -> RawPoem:
         def first(query: str) -> str | None:
             return one_line(response.css(query).getall())
 
@@ -58,7 +80,7 @@ class WikisourceSpider(PoemSpider):
         book, _, part = heading.rpartition("/")
         categories = response.css("#mw-normal-catlinks li a::text").getall()
         return self.record(
-            response.css("link[rel=canonical]::attr(href)").get(response.url),
+            address,
             text,
             title=first("#header-section-text ::text") or part,
             author=first("#ws-author ::text"),
@@ -68,3 +90,9 @@ class WikisourceSpider(PoemSpider):
             licence=first(".licensetpl_short::text"),
             declared_language=response.css(".mw-parser-output[lang]::attr(lang)").get(),
         )
+
+
+def works(links: list[str]) -> list[str]:
+    """Of the links of a page those that lead to works and categories, each without its place in the page."""
+    paths = (link.partition("#")[0] for link in links if link.startswith("/wiki/"))
+    return [path for path in paths if not NO_WORKS.match(unquote(path))]
