@@ -32,6 +32,7 @@ from pipeline.params import Finetune
 from pipeline.prompt import poem_request
 
 POEMS_A_STEP = 6  # the seed's batch
+WARM_UP = 3  # steps in which a compiler compiles
 SEED_LENGTH = 1024  # GPT-2's maximum, to which the seed pads
 
 
@@ -66,6 +67,7 @@ class Meter:
     tokens: int = 0
     steps: int = 0
     seconds: float = 0.0
+    warm: tuple[int, float] = (0, 0.0)  # tokens and seconds up to the end of the warm-up
     core_seconds: float = 0.0  # what the processor spent on it, which other users of the machine change less
     figures: list[tuple[int, float]] = field(default_factory=list)
     peak_memory: float = 0.0
@@ -79,6 +81,8 @@ class Meter:
         self.seconds += time.perf_counter() - self._since[0]
         self.core_seconds += time.process_time() - self._since[1]
         self.tokens, self.steps = self.tokens + tokens, self.steps + 1
+        if self.steps == WARM_UP:
+            self.warm = self.tokens, self.seconds
         self.peak_memory = peak_memory_gb()
         if len(self.figures) < len(self.task.marks) and self.tokens >= self.task.marks[len(self.figures)]:
             self.figures.append((self.tokens, validation_bits_per_byte(model, self.task)))
@@ -87,7 +91,7 @@ class Meter:
     def report(self, model: PreTrainedModel) -> dict[str, Any]:
         if not self.figures or self.figures[-1][0] < self.tokens:
             self.figures.append((self.tokens, validation_bits_per_byte(model, self.task)))
-        kept = ("tokens", "steps", "seconds", "core_seconds", "figures", "peak_memory")
+        kept = ("tokens", "steps", "seconds", "warm", "core_seconds", "figures", "peak_memory")
         return {name: getattr(self, name) for name in kept}
 
 
@@ -101,12 +105,11 @@ def validation_bits_per_byte(model: PreTrainedModel, task: Task) -> float:
     return bits_per_byte(found, texts)
 
 
-def train_ours(task: Task) -> dict[str, Any]:
+def train_ours(task: Task, compiled: bool = False) -> dict[str, Any]:
     """The same steps as `pipeline.finetune`, without checkpoints and tracking."""
     device = best_device()
-    model = prepare_model(
-        task.base, task.tokenizer, task.languages, task.finetune, best_dtype(device), device, task.kept
-    )
+    knobs = task.finetune.model_copy(update={"compile": compiled})
+    model = prepare_model(task.base, task.tokenizer, task.languages, knobs, best_dtype(device), device, task.kept)
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=task.finetune.learning_rate, weight_decay=0.0, fused=True)
     packed = pack(task.examples, task.block_size, task.tokenizer.pad_token_id)

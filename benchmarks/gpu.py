@@ -31,6 +31,7 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 
 from benchmarks.page import markdown, write_page
 from pipeline.flops import flops_per_token
+from pipeline.hardware import peak_memory_gb
 from pipeline.likelihood import context_length, hidden_states, summed_loss
 from pipeline.packing import Example, examples_of, pack
 from pipeline.prompt import Request, language_token
@@ -105,10 +106,6 @@ def wait() -> None:
     """Until the GPU has done what it was given."""
     if DEVICE.type == "cuda":
         torch.cuda.synchronize()
-
-
-def peak_memory_gb() -> float:
-    return torch.cuda.max_memory_allocated() / 1e9 if DEVICE.type == "cuda" else float("nan")
 
 
 def train_ours(

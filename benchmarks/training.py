@@ -10,7 +10,8 @@ other, and is measured by the same function on the same validation poems:
   1,024 tokens, labels on the padding too. It is slow, so it stops after `--seed-steps`;
 - trainer: a good user's transformers Trainer: padded to the longest of the batch, grouped by length, bfloat16, no
   labels on padding;
-- trl: TRL's SFTTrainer with packing, bfloat16.
+- trl: TRL's SFTTrainer with packing, bfloat16;
+- compiled: ours by way of torch.compile, only where `--only ours compiled` asks for it. The time includes compilation.
 """
 
 import argparse
@@ -25,7 +26,7 @@ from typing import Any
 
 from transformers import AutoTokenizer, set_seed
 
-from benchmarks.contenders import POEMS_A_STEP, Task, train_ours, train_seed, train_trainer, train_trl
+from benchmarks.contenders import POEMS_A_STEP, WARM_UP, Task, train_ours, train_seed, train_trainer, train_trl
 from benchmarks.page import markdown, write_page
 from pipeline.base import resolve_base
 from pipeline.params import load_params
@@ -36,6 +37,7 @@ from pipeline.vocabulary import cut_tokenizer, kept_tokens
 TOKENS = Path("data/tokens")
 CONTENDERS = {
     "ours": "ours",
+    "compiled": "ours, torch.compile",
     "seed": "(a) the GPT-2 seed's recipe",
     "trainer": "(b) a good user's Trainer",
     "trl": "(c) TRL's SFTTrainer, packing",
@@ -86,6 +88,7 @@ def run_contender(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         runs: dict[str, Callable[[], dict[str, Any]]] = {
             "ours": lambda: train_ours(task),
+            "compiled": lambda: train_ours(task, compiled=True),
             "seed": lambda: train_seed(task, Path(temporary), arguments.seed_steps),
             "trainer": lambda: train_trainer(task, Path(temporary)),
             "trl": lambda: train_trl(task, Path(temporary)),
@@ -117,6 +120,7 @@ def run_apart(name: str, own: Sequence[str], marks: Sequence[int]) -> dict[str, 
 def table(found: dict[str, dict[str, Any]], method: str) -> str:
     """The contenders side by side, each with how many times its speed ours has."""
     speeds = {name: report["tokens"] / report["seconds"] for name, report in found.items()}
+    warmed = {name: warm_speed(report) for name, report in found.items()}
     rows = [
         (
             CONTENDERS[name],
@@ -125,6 +129,7 @@ def table(found: dict[str, dict[str, Any]], method: str) -> str:
             f"{report['tokens']:,}",
             f"{speeds[name]:.0f}",
             f"{speeds['ours'] / speeds[name]:.1f}",
+            warmed[name],
             f"{1000 * report['core_seconds'] / report['tokens']:.1f}",
             f"{report['peak_memory']:.1f}",
             "; ".join(f"{figure:.4f} ({tokens:,})" for tokens, figure in report["figures"]),
@@ -132,8 +137,19 @@ def table(found: dict[str, dict[str, Any]], method: str) -> str:
         for name, report in found.items()
     ]
     header = ("contender", "trains", "steps", "real tokens", "real tokens a second", "ours is faster by")
+    header += (f"after {WARM_UP} steps",)
     header += ("core seconds for 1,000", "peak GB")
     return markdown((*header, "validation bits per byte (after real tokens)"), rows)
+
+
+def warm_speed(report: dict[str, Any]) -> str:
+    """Real tokens a second without the warm-up, or a dash where there were no steps after it."""
+    tokens, seconds = report["warm"]
+    return (
+        f"{(report['tokens'] - tokens) / (report['seconds'] - seconds):.0f}"
+        if tokens < report["tokens"] and seconds
+        else "–"
+    )
 
 
 def settings(arguments: argparse.Namespace) -> str:
@@ -170,7 +186,8 @@ def main() -> None:
         found = run_contender(arguments.contender, arguments)
         arguments.found.write_text(json.dumps(found), encoding="utf-8")
         return
-    chosen = arguments.only or [name for name in CONTENDERS if arguments.method == "full" or name != "seed"]
+    left_out = {"compiled"} if arguments.method == "full" else {"compiled", "seed"}
+    chosen = arguments.only or [name for name in CONTENDERS if name not in left_out]
     results: dict[str, dict[str, Any]] = {}
     marks: list[int] = []
     for name in sorted(chosen, key=lambda name: name != "seed"):  # the others are measured where the seed's stops too

@@ -177,7 +177,7 @@ def train(params: Params, tokens: Path, checkpoints: Path) -> tuple[PreTrainedMo
     rows_a_step = batch_size * knobs.gradient_accumulation * process.num_processes
     steps = steps_of(len(rows), rows_a_step, block_size, knobs)
     factor = learning_rate_factor(knobs, steps)
-    meter = SpeedMeter(model, rows[:64]["position_ids"], device, dtype)
+    meter = SpeedMeter(model, rows[:64]["position_ids"], device, dtype, process.num_processes)
     with mlflow_run(progress.run_id) if leads else nullcontext() as run:
         if leads:
             progress.run_id = run.info.run_id

@@ -1,4 +1,7 @@
-"""What the machine gives to training: memory, speed, and what a GPU says of itself."""
+"""What the machine gives to training: memory, speed, and what a GPU says of itself.
+
+benchmarks.gpu imports it where torch and transformers are all there is.
+"""
 
 import gc
 import resource
@@ -7,13 +10,11 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import torch
-from accelerate.utils.memory import should_reduce_batch_size
 from torch import Tensor
 from tqdm import tqdm
 from transformers import PreTrainedModel
 
 from pipeline.flops import flops_per_token, peak_flops
-from pipeline.processes import this_process
 from pipeline.stage import BadInput
 
 Result = TypeVar("Result")
@@ -43,6 +44,8 @@ def in_smaller_batches(work: Callable[[int], Result], batch_size: int) -> tuple[
     Raises:
         BadInput: the memory does not suffice for one row.
     """
+    from accelerate.utils.memory import should_reduce_batch_size
+
     while True:
         try:
             return work(batch_size), batch_size
@@ -68,11 +71,14 @@ class SpeedMeter:
 
     Args:
         position_ids: of some rows, from which follows how far tokens look back.
+        devices: how many such devices train together.
     """
 
-    def __init__(self, model: PreTrainedModel, position_ids: Tensor, device: torch.device, dtype: torch.dtype) -> None:
+    def __init__(
+        self, model: PreTrainedModel, position_ids: Tensor, device: torch.device, dtype: torch.dtype, devices: int
+    ) -> None:
         self.flops = flops_per_token(model, (position_ids + 1).float().mean().item())
-        self.peak = peak_flops(device, dtype) * this_process().num_processes
+        self.peak = peak_flops(device, dtype) * devices
         self.device, self.tokens, self.seconds = device, 0, 0.0
 
     def add(self, tokens: int, seconds: float) -> None:

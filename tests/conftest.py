@@ -12,6 +12,7 @@ os.environ["DO_NOT_TRACK"] = "true"
 import pandas as pd
 import pytest
 import torch
+from mlflow import MlflowClient
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
@@ -24,7 +25,7 @@ from transformers import (
 from pipeline.params import Params, load_params, parse_params
 from pipeline.poems import POEM_SCHEMA, write_table
 
-pytest_plugins = ["browser", "served"]
+pytest_plugins = ["browser", "served", "trained"]
 
 ROOT = Path(__file__).resolve().parent.parent
 FAMILIES = ("gpt2", "llama", "gemma3")
@@ -136,3 +137,10 @@ def write_project(folder: Path, poems: pd.DataFrame, changes: dict[str, object])
 def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The address of an MLflow store that tests share, since making its tables takes seconds."""
     return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
+def forget_champions(store: str) -> None:
+    """Take the alias from what other tests made champion, or `evaluate` would measure it too."""
+    client = MlflowClient(store)
+    for model in client.search_registered_models():
+        client.delete_registered_model_alias(model.name, "champion")

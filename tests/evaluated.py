@@ -5,8 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import made_up_poems, write_project
-from mlflow import MlflowClient
+from conftest import forget_champions, made_up_poems, write_project
 from transformers import AutoModelForCausalLM
 
 from pipeline import tokenize
@@ -22,9 +21,7 @@ def working_project(folder: Path, base: Path, mlflow_store: str) -> Iterator[Par
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
         patch.chdir(folder)
-        client = MlflowClient(mlflow_store)
-        for model in client.search_registered_models():  # of other tests
-            client.delete_registered_model_alias(model.name, "champion")
+        forget_champions(mlflow_store)
         yield trained_project(folder, base)
 
 

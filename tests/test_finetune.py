@@ -1,7 +1,6 @@
 """Training: what trains, what a step is, what comes out, and that a killed run goes on as if nothing had happened."""
 
 import math
-import os
 import re
 import signal
 import subprocess
@@ -15,14 +14,14 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import FAMILIES, ROOT, changed_params, made_up_poems, write_project
+from conftest import FAMILIES, changed_params, made_up_poems
 from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from pipeline import adapt, finetune, tokenize
+from pipeline import adapt, evaluate, finetune, tokenize
 from pipeline.adapt import merge, prepare_model
 from pipeline.base import load_base
 from pipeline.checkpoint import Progress, run_key
@@ -35,18 +34,6 @@ from pipeline.stage import BadInput
 from pipeline.tokenize import add_language_tokens
 
 LANGUAGES = {"en": "English", "es": "Spanish"}
-KNOBS = {
-    "tokenize.block_size": 256,
-    "tokenize.validation_share": 0.15,
-    "tokenize.test_share": 0.15,
-    "finetune.precision": "float32",
-    "finetune.max_tokens": None,
-    "finetune.epochs": 2.0,
-    "finetune.batch_size": 2,
-    "finetune.learning_rate": 0.01,
-    "finetune.evaluate_every": 4,
-    "finetune.checkpoint_every": 4,
-}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,21 +43,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch, mlflow_store):
-    """A function that fills a folder up to `tokenize`, with a tiny base, and makes it the working folder."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
-
-    def make(base, **changes):
-        changes = {name.replace("__", "."): value for name, value in changes.items()}
-        params = write_project(tmp_path, made_up_poems(40), {"base": str(base), **KNOBS, **changes})
-        monkeypatch.chdir(tmp_path)
-        tokenize.main()
-        return params
-
-    return make
 
 
 # Steps
@@ -110,8 +82,8 @@ def test_the_learning_rate_warms_up_and_then_follows_the_schedule(schedule, half
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_step_is_the_same_however_it_is_cut_into_batches(tiny_bases, project, family):
-    project(tiny_bases[family])
+def test_a_step_is_the_same_however_it_is_cut_into_batches(tiny_bases, tokenized, family):
+    tokenized(tiny_bases[family])
     rows = Dataset.load_from_disk("data/tokens/train").with_format("torch")[:4]
     model, tokenizer = load_base(tiny_bases[family], dtype=torch.float32)
     model.resize_token_embeddings(len(tokenizer) + 2)
@@ -126,8 +98,8 @@ def test_a_step_is_the_same_however_it_is_cut_into_batches(tiny_bases, project, 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("method", ["lora", "full"])
-def test_gradient_checkpointing_changes_no_gradient(tiny_bases, project, family, method):
-    project(tiny_bases[family])
+def test_gradient_checkpointing_changes_no_gradient(tiny_bases, tokenized, family, method):
+    tokenized(tiny_bases[family])
     rows = Dataset.load_from_disk("data/tokens/train").with_format("torch")[:2]
     gradients = []
     for gradient_checkpointing in (False, True):
@@ -249,8 +221,8 @@ def test_qlora_trains_on_four_bits_and_is_merged_into_the_whole_weights(tiny_bas
     ("family", "method"),
     [("gpt2", "full"), ("llama", "lora"), ("gemma3", "lora"), ("gemma3", "full")],
 )
-def test_the_stage_learns_and_leaves_a_model_that_anyone_can_load(tiny_bases, project, family, method):
-    params = project(tiny_bases[family], finetune__method=method)
+def test_the_stage_learns_and_leaves_a_model_that_anyone_can_load(tiny_bases, tokenized, family, method):
+    params = tokenized(tiny_bases[family], finetune__method=method)
     finetune.main()
 
     curve = pd.read_csv(finetune.LOSS_CURVE)
@@ -289,12 +261,23 @@ def test_the_stage_learns_and_leaves_a_model_that_anyone_can_load(tiny_bases, pr
     assert {"git_commit", "git_dirty", "dvc_lock_sha256"} <= set(run.data.tags)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("family", "method"), [("gpt2", "lora"), ("llama", "full")])
+def test_poems_of_any_family_go_all_the_way_to_figures(tiny_bases, tokenized, family, method):
+    small = {"evaluate__sentence_model": None, "evaluate__poems_per_language": 2, "generation__max_words": 12}
+    tokenized(tiny_bases[family], finetune__method=method, **small)
+    finetune.main()
+    evaluate.main()
+    found = read_report(evaluate.REPORT)["bits_per_byte"]
+    assert all(found["tuned"][language] < found["base"][language] for language in LANGUAGES)
+
+
 OVERFIT = {"finetune__patience": 2, "finetune__evaluate_every": 8, "finetune__learning_rate": 0.02}
 
 
-def test_training_stops_when_the_figure_has_not_improved_for_as_long_as_patience(tiny_bases, project):
+def test_training_stops_when_the_figure_has_not_improved_for_as_long_as_patience(tiny_bases, tokenized):
     # At this rate the model soon knows its few poems by heart.
-    project(tiny_bases["gpt2"], finetune__method="full", finetune__epochs=60.0, **OVERFIT)
+    tokenized(tiny_bases["gpt2"], finetune__method="full", finetune__epochs=60.0, **OVERFIT)
     finetune.main()
     report, curve = read_report(finetune.REPORT), pd.read_csv(finetune.LOSS_CURVE)
     by_step = curve.groupby("step")["bits_per_byte"].mean()
@@ -315,31 +298,28 @@ def test_a_run_that_was_out_of_patience_when_it_was_killed_trains_no_further():
     assert not finetune.exhausted(progress, None)
 
 
-def run_stage(folder, mlflow_store):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "MLFLOW_TRACKING_URI": mlflow_store, "OMP_NUM_THREADS": "1"}
-    with (folder / "log.txt").open("a") as log:
-        return subprocess.Popen(
-            [sys.executable, "-m", "pipeline.finetune"], cwd=folder, env=environment, stdout=log, stderr=log
-        )
+def run_stage():
+    with Path("log.txt").open("a") as log:
+        return subprocess.Popen([sys.executable, "-m", "pipeline.finetune"], stdout=log, stderr=log)
 
 
 # Validations and checkpoints out of step, and dropout, so that the random numbers must go on too.
 CUT_SHORT = {"finetune__epochs": 5.0, "finetune__checkpoint_every": 3, "finetune__lora_dropout": 0.1}
 
 
-def test_a_killed_run_goes_on_to_the_same_curve_and_the_same_weights(tiny_bases, project, tmp_path, mlflow_store):
-    params = project(tiny_bases["llama"], **CUT_SHORT)
-    process = run_stage(tmp_path, mlflow_store)
+def test_a_killed_run_goes_on_to_the_same_curve_and_the_same_weights(tiny_bases, tokenized):
+    params = tokenized(tiny_bases["llama"], **CUT_SHORT)
+    process = run_stage()
     checkpoint = finetune.CHECKPOINTS / run_key(params, tokenize.TOKENS) / "last.pt"
     while not checkpoint.exists():
-        assert process.poll() is None, (tmp_path / "log.txt").read_text()
+        assert process.poll() is None, Path("log.txt").read_text()
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not Path("models").exists()
     run_id = torch.load(checkpoint)["progress"]["run_id"]
 
-    assert run_stage(tmp_path, mlflow_store).wait() == 0, (tmp_path / "log.txt").read_text()
+    assert run_stage().wait() == 0, Path("log.txt").read_text()
     assert read_report(Path("models/run.json"))["run_id"] == run_id
     resumed = pd.read_csv(finetune.LOSS_CURVE), AutoModelForCausalLM.from_pretrained("models/poet").state_dict()
 
@@ -349,8 +329,8 @@ def test_a_killed_run_goes_on_to_the_same_curve_and_the_same_weights(tiny_bases,
     assert all(torch.equal(resumed[1][name], weight) for name, weight in whole[1].items())
 
 
-def test_a_loss_that_is_no_number_stops_with_the_step_and_the_last_good_checkpoint(tiny_bases, project, capsys):
-    project(
+def test_a_loss_that_is_no_number_stops_with_the_step_and_the_last_good_checkpoint(tiny_bases, tokenized, capsys):
+    tokenized(
         tiny_bases["gpt2"],
         finetune__method="full",
         finetune__learning_rate=1e6,
@@ -374,14 +354,14 @@ def test_a_diverged_run_without_a_checkpoint_says_so(tmp_path):
     assert "no checkpoint was written" in str(finetune.diverged(math.inf, math.nan, 0, checkpoint))
 
 
-def test_other_params_or_other_rows_never_resume_from_this_checkpoint(tiny_bases, project):
-    params = project(tiny_bases["gpt2"])
+def test_other_params_or_other_rows_never_resume_from_this_checkpoint(tiny_bases, tokenized):
+    params = tokenized(tiny_bases["gpt2"])
     key = run_key(params, tokenize.TOKENS)
     slower = params.model_copy(update={"finetune": params.finetune.model_copy(update={"learning_rate": 1e-4})})
     assert run_key(slower, tokenize.TOKENS) != key
     evaluated_otherwise = params.model_copy(update={"evaluate": params.evaluate.model_copy(update={"seed": 7})})
     assert run_key(evaluated_otherwise, tokenize.TOKENS) == key
-    project(tiny_bases["gpt2"], tokenize__seed=1)
+    tokenized(tiny_bases["gpt2"], tokenize__seed=1)
     assert run_key(params, tokenize.TOKENS) != key
 
 

@@ -11,40 +11,32 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from conftest import ROOT, made_up_poems, write_project
+from conftest import ROOT
 from transformers import AutoModelForCausalLM
 
-from pipeline import finetune, tokenize
+from pipeline import finetune
 from pipeline.hardware import in_smaller_batches
 from pipeline.stage import BadInput
 
-KNOBS = {
-    "tokenize.block_size": 256,
-    "tokenize.validation_share": 0.15,
-    "tokenize.test_share": 0.15,
-    "finetune.precision": "float32",
-    "finetune.max_tokens": None,
-    "finetune.epochs": 3.0,
-    "finetune.learning_rate": 0.003,
-    "finetune.evaluate_every": 2,
-    "finetune.checkpoint_every": 3,
-}
 TWO_PROCESSES = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", "0"]
 
 
+# More epochs and a gentler rate than other tests, so that there is a curve to compare.
+CURVE = {
+    "finetune__epochs": 3.0,
+    "finetune__learning_rate": 0.003,
+    "finetune__evaluate_every": 2,
+    "finetune__checkpoint_every": 3,
+}
+
+
 @pytest.fixture
-def project(tmp_path, tiny_bases, monkeypatch, mlflow_store):
+def project(tiny_bases, tokenized):
     """A function that fills a folder up to `tokenize`, with a tiny base, and makes it the working folder."""
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
 
     def make(**changes):
-        changes = {f"finetune.{name}": value for name, value in changes.items()}
-        params = write_project(tmp_path, made_up_poems(40), {"base": str(tiny_bases["llama"]), **KNOBS, **changes})
-        monkeypatch.chdir(tmp_path)
-        tokenize.main()
-        return params
+        changes = {f"finetune__{name}": value for name, value in changes.items()}
+        return tokenized(tiny_bases["llama"], **{**CURVE, **changes})
 
     return make
 

@@ -1,22 +1,27 @@
 """A cut vocabulary: fewer tokens, any text still encodes, and what was kept means what it meant."""
 
 import json
+from pathlib import Path
 
+import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from conftest import SENTENCES, changed_params, made_up_poem, made_up_poems, tiny_tokenizer, write_project
+from conftest import SENTENCES, made_up_poem, tiny_tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma3TextConfig, PreTrainedTokenizerFast
 
-from pipeline import finetune, tokenize
+from pipeline import evaluate, finetune, register, tokenize
 from pipeline.adapt import prepare_model
 from pipeline.base import PACKAGED, cache_folder, load_base
+from pipeline.export import GGUF, export_folder
 from pipeline.likelihood import poem_log_likelihoods
 from pipeline.poems import read_report, read_table
 from pipeline.prompt import poem_request
+from pipeline.registry import fetch_version
 from pipeline.stage import BadInput
 from pipeline.tokenize import add_language_tokens
 from pipeline.vocabulary import KEPT_TOKENS, built_from, cut_model, cut_tokenizer, kept_tokens
@@ -189,7 +194,7 @@ def test_a_cut_model_is_saved_and_loaded_like_any_other(tiny_bases, family, tmp_
 
 def gemma_like_model(rows: int):
     size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1}
-    config = Gemma3TextConfig(vocab_size=rows, head_dim=16, intermediate_size=64, **size)
+    config = Gemma3TextConfig(vocab_size=rows, head_dim=16, query_pre_attn_scalar=16, intermediate_size=64, **size)
     torch.manual_seed(0)
     return AutoModelForCausalLM.from_config(config)
 
@@ -209,26 +214,27 @@ def test_tokens_that_never_had_a_row_do_not_get_one():
 # The pipeline
 
 
+@pytest.fixture
+def cut_project(tmp_path, tokenized):
+    """A function that takes a base like Gemma to `tokenize` with a cut vocabulary and trains it; gives the params."""
+
+    def make(method):
+        base = tmp_path / "base"
+        gemma_like_model(len(gemma_like())).save_pretrained(base)
+        gemma_like().save_pretrained(base)
+        changes = {"tokenize__cut_vocabulary": True, "finetune__method": method, "finetune__max_tokens": 2000}
+        small = {"evaluate__sentence_model": None, "evaluate__poems_per_language": 2, "generation__max_words": 12}
+        params = tokenized(base, **changes, **small)
+        finetune.main()
+        return params
+
+    return make
+
+
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_the_stages_train_a_cut_model_that_finds_no_poem_it_was_cut_for_less_likely(
-    tmp_path, monkeypatch, mlflow_store, method
-):
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
-    base = tmp_path / "base"
-    gemma_like_model(len(gemma_like())).save_pretrained(base)
-    gemma_like().save_pretrained(base)
-    changes = {
-        "base": str(base),
-        "tokenize.block_size": 256,
-        "tokenize.cut_vocabulary": True,
-        "finetune.method": method,
-        "finetune.precision": "float32",
-        "finetune.max_tokens": 2000,
-    }
-    write_project(tmp_path, made_up_poems(40), changes)
-    monkeypatch.chdir(tmp_path)
-    tokenize.main()
-    finetune.main()
+def test_the_stages_train_a_cut_model_that_finds_no_poem_it_was_cut_for_less_likely(cut_project, method):
+    params = cut_project(method)
+    base = Path(params.base)
     kept = np.load(tokenize.TOKENS / KEPT_TOKENS)
     model, tokenizer = load_base("models/poet")
     assert len(tokenizer) == len(kept) + 2 == model.get_input_embeddings().num_embeddings
@@ -237,7 +243,6 @@ def test_the_stages_train_a_cut_model_that_finds_no_poem_it_was_cut_for_less_lik
 
     whole = AutoTokenizer.from_pretrained(base)
     add_language_tokens(whole, ["en", "es"])
-    params = changed_params(changes)
     arguments = (params.languages, params.finetune, torch.float32)
     poems = read_table(tokenize.TOKENS / "train.parquet")
     requests = [poem_request(poem) for poem in poems.to_dict("records")]
@@ -245,3 +250,26 @@ def test_the_stages_train_a_cut_model_that_finds_no_poem_it_was_cut_for_less_lik
     cut = prepare_model(base, tokenizer, *arguments, kept=kept).eval()
     after = poem_log_likelihoods(cut, tokenizer, requests, poems["text"])
     assert all(0 <= now - then < 0.5 * abs(then) for then, now in zip(before, after, strict=True))
+
+
+@pytest.mark.slow
+def test_a_cut_model_is_evaluated_registered_served_and_exported_like_any_other(cut_project, tmp_path, monkeypatch):
+    monkeypatch.setenv("ESTROFA_CACHE", str(tmp_path / "cache"))
+    cut_project("full")
+    evaluate.main()
+    register.main()
+    found = read_report(evaluate.REPORT)["bits_per_byte"]
+    assert all(found["tuned"][language] < found["base"][language] for language in ("en", "es"))
+
+    version = read_report(register.REPORT)["version"]
+    poet = mlflow.pyfunc.load_model(f"models:/estrofa/{version}")
+    asked = pd.DataFrame({"prompt": ["el río guarda"], "language": ["es"]})
+    [written] = poet.predict(asked)["poem"]
+    assert written.startswith("el río guarda")
+
+    export_folder(fetch_version("estrofa", str(version)), tmp_path / "exported", gguf=True)
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "exported")
+    other = AutoTokenizer.from_pretrained(tmp_path / "exported", gguf_file=GGUF)
+    assert len(other) == len(tokenizer)
+    for text in (*POEMS, "<|es|>cuarzo"):
+        assert other.encode(text, add_special_tokens=False) == tokenizer.encode(text, add_special_tokens=False)
