@@ -6,8 +6,9 @@ takes weights and tokenizer from a folder (`python -m pipeline.base` says where 
 JSON lines (`text`, `language`, and where known `title` and `author`; .gz too) or Parquet; without them it makes up
 token ids with the lengths of short poems. It prints
 
-- ours, in each variant: packed rows, bfloat16, the loss by chunks; attention by torch's SDPA or by FlexAttention, which
-  passes over what other poems hold, each with and without torch.compile; one that fails says why and the rest go on;
+- ours, in each variant: packed rows, bfloat16, the loss by chunks; attention by torch's SDPA with a mask, poem by poem
+  without one, or by FlexAttention, which passes over blocks of other poems; with and without torch.compile. One that
+  fails says why and the rest go on;
 - seed: float32, six poems a step, each padded to 1,024 tokens, labels on the padding, as transformers' Trainer does it;
 - the time of the seed-scale job, 23,128 poems three times over: from the measured speed, or with `--whole-job` by doing
   it, tokenizing and packing included, with the fastest variant.
@@ -37,8 +38,14 @@ from pipeline.packing import Example, examples_of, pack
 from pipeline.prompt import Request, language_token
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-VARIANTS = {"sdpa": ("sdpa", False), "sdpa-compiled": ("sdpa", True), "flex-compiled": ("flex_attention", True)}
-WARM_UP = 3  # steps before the clock starts: compilation, the allocator, the choice of kernels
+VARIANTS = {  # finetune.attention and finetune.compile
+    "sdpa": ("sdpa", False),
+    "by-poem": ("by_poem", False),
+    "sdpa-compiled": ("sdpa", True),
+    "by-poem-compiled": ("by_poem", True),
+    "flex-compiled": ("flex_attention", True),
+}
+WARM_UP = 5  # steps before the clock starts: compilation, the allocator, the choice of kernels
 JOB_POEMS, JOB_EPOCHS = 23_128, 3
 SEED_POEMS, SEED_LENGTH = 6, 1024
 
@@ -224,8 +231,10 @@ def main() -> None:
     for variant in arguments.variants:
         start_afresh()
         try:
-            train = train_ours(base, tokenizer, examples, arguments, variant)
-            measured[f"ours, {variant}"] = train(arguments.steps, WARM_UP)
+            # No name for the trainer, which would keep its model on the GPU beside the next one's.
+            measured[f"ours, {variant}"] = train_ours(base, tokenizer, examples, arguments, variant)(
+                arguments.steps, WARM_UP
+            )
         except Exception as error:  # a variant may lack a kernel here; the others are still to be measured
             failed.append(f"{variant}: {type(error).__name__}: {str(error).splitlines()[0]}")
     job_tokens = JOB_EPOCHS * tokens * JOB_POEMS / count

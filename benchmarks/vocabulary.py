@@ -29,11 +29,14 @@ from pipeline.generate import write_poems
 from pipeline.params import load_params
 from pipeline.prompt import Request
 
+LEARNING_RATE = 2e-5  # of some steps without warm-up, which more would harm
+
 
 def measure(cut: bool, arguments: argparse.Namespace) -> dict[str, Any]:
     """Train and write with a whole or a cut vocabulary, in this process."""
     words = ["--base", arguments.base, "--method", arguments.method, "--tokens", str(arguments.tokens)]
-    task = make_task(parse_training([*words, "--validation", str(arguments.validation)]), cut)
+    words += ["--validation", str(arguments.validation), "--learning-rate", str(LEARNING_RATE)]
+    task = make_task(parse_training(words), cut)
     tokenizer = task.tokenizer
     model = prepare_model(task.base, tokenizer, task.languages, task.finetune, torch.float32, kept=task.kept)
     before = validation_bits_per_byte(model.eval(), task)
@@ -51,6 +54,7 @@ def measure(cut: bool, arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "vocabulary": len(tokenizer),
         "parameters": parameters,
+        "megabytes": parameters * torch.bfloat16.itemsize / 1e6,
         "before": before,
         "after": trained["figures"][-1][1],
         "tokens": trained["tokens"],
@@ -65,6 +69,7 @@ def table(found: dict[str, dict[str, Any]]) -> str:
     lines = [
         ("tokens in the vocabulary", "vocabulary", "{:,}"),
         ("parameters", "parameters", "{:,}"),
+        ("weights as saved, in bfloat16, MB", "megabytes", "{:.0f}"),
         ("validation bits per byte before training", "before", "{:.4f}"),
         ("validation bits per byte after training", "after", "{:.4f}"),
         ("real tokens trained on", "tokens", "{:,}"),

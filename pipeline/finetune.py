@@ -8,8 +8,8 @@ same loop in many processes.
 import math
 import shutil
 import time
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -76,31 +76,38 @@ def learning_rate_factor(params: Finetune, steps: int) -> Callable[[int], float]
     return factor
 
 
+@contextmanager
+def reading(model: PreTrainedModel) -> Iterator[None]:
+    """Have the model score and write, without what trains it: no dropout, nothing compiled for each length of text."""
+    model.eval()
+    with torch.compiler.set_stance("force_eager"):
+        yield
+    model.train()
+
+
 def validate(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, poems: pd.DataFrame, batch_size: int
 ) -> dict[str, float]:
     """Bits per byte of the validation poems, by language."""
-    model.eval()
     figures = {}
-    for language, group in poems.groupby("language"):
-        texts, mine = group["text"].tolist(), share(group)
-        requests = [poem_request(poem) for poem in mine.to_dict("records")]
-        score = partial(poem_log_likelihoods, model, tokenizer, requests, mine["text"].tolist())
-        log_likelihoods, _ = in_smaller_batches(score, batch_size)
-        figures[str(language)] = bits_per_byte([total(sum(log_likelihoods))], texts)
-    model.train()
+    with reading(model):
+        for language, group in poems.groupby("language"):
+            texts, mine = group["text"].tolist(), share(group)
+            requests = [poem_request(poem) for poem in mine.to_dict("records")]
+            score = partial(poem_log_likelihoods, model, tokenizer, requests, mine["text"].tolist())
+            log_likelihoods, _ = in_smaller_batches(score, batch_size)
+            figures[str(language)] = bits_per_byte([total(sum(log_likelihoods))], texts)
     return figures
 
 
 def sample_poems(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, params: Params) -> str:
     """The beginnings of a poem for each prompt of `evaluate.prompts`, to read while the model learns."""
-    model.eval()
     requests = [
         Request(language, first_line=line) for language, lines in params.evaluate.prompts.items() for line in lines
     ]
     samplings = [params.generation.model_copy(update={"max_words": SAMPLE_WORDS})] * len(requests)
-    poems = write_poems(model, tokenizer, requests, samplings, [params.evaluate.seed] * len(requests))
-    model.train()
+    with reading(model):
+        poems = write_poems(model, tokenizer, requests, samplings, [params.evaluate.seed] * len(requests))
     return "\n\n---\n\n".join(poem.text for poem in poems) + "\n"
 
 
@@ -163,6 +170,8 @@ def train(params: Params, tokens: Path, checkpoints: Path) -> tuple[PreTrainedMo
     tokenizer = AutoTokenizer.from_pretrained(tokens / "tokenizer")
     validation = read_table(tokens / "validation.parquet")
 
+    if device.type == "cuda":
+        torch.set_float32_matmul_precision("high")  # validation reads the float32 weights; TF32 is exact enough for it
     set_seed(knobs.seed)
     base = resolve_base(params.base)
     prepare = partial(prepare_model, base, tokenizer, params.languages, dtype=dtype, kept=load_kept_tokens(tokens))

@@ -29,10 +29,11 @@ def peak_memory_gb() -> float:
 
 
 def gpu_load(device: torch.device) -> dict[str, float]:
-    """How busy the GPU is, in percent, and the watts it draws, as NVML says; nothing where there is none."""
-    if device.type != "cuda":
+    """How busy the GPU is, in percent, and the watts it draws, as NVML says; nothing where there is none to say it."""
+    try:
+        return {"gpu_utilisation": torch.cuda.utilization(device), "gpu_watts": torch.cuda.power_draw(device) / 1000}
+    except Exception:  # no GPU, no NVML, or a virtual GPU that NVML knows nothing of; each raises another kind
         return {}
-    return {"gpu_utilisation": torch.cuda.utilization(device), "gpu_watts": torch.cuda.power_draw(device) / 1000}
 
 
 def in_smaller_batches(work: Callable[[int], Result], batch_size: int) -> tuple[Result, int]:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from pipeline.attention import attend_poem_by_poem
+from pipeline.attention import BY_POEM, attend_poem_by_poem
 from pipeline.prompt import Request, header, language_token
 from pipeline.stage import BadInput
 
@@ -29,10 +29,16 @@ def hidden_states(model: PreTrainedModel, input_ids: Tensor, position_ids: Tenso
     so poems packed into one row do not see each other.
     """
     adapted = model.get_base_model() if hasattr(model, "get_base_model") else model
-    by_poem = position_ids is not None and position_ids.device.type == "cpu"
-    packed = attend_poem_by_poem(adapted, position_ids) if by_poem else {}
+    device = input_ids.device.type
+    # A compiler would write out each poem of a CPU's loop, and anew for the next batch.
+    loops = device == "cpu" and adapted.base_model._compiled_call_impl is None
+    by_poem = loops or adapted.config._attn_implementation == BY_POEM
+    packed = attend_poem_by_poem(adapted, position_ids) if by_poem and position_ids is not None else {}
+    embedded = adapted.get_input_embeddings()(input_ids)
+    if torch.is_autocast_enabled(device):  # which would leave what passes from layer to layer in float32
+        embedded = embedded.to(torch.get_autocast_dtype(device))
     return adapted.base_model(
-        input_ids=input_ids, position_ids=position_ids, use_cache=False, **packed
+        inputs_embeds=embedded, position_ids=position_ids, use_cache=False, **packed
     ).last_hidden_state
 
 
@@ -107,6 +113,14 @@ def _log_probabilities(states: Tensor, weight: Tensor, softcap: float | None) ->
     return torch.log_softmax(logits, dim=-1)
 
 
+def _chunk(head: Tensor, trains: bool) -> int:
+    """How many positions' logits exist at a time: the larger, the less often the head's gradient is added up."""
+    if head.device.type == "cuda":  # logits that fill a 64th of the memory keep it busy; 2.3 GB of an H200's
+        memory = torch.cuda.get_device_properties(head.device).total_memory
+        return max(CHUNK, memory // 64 // (head.element_size() * len(head)) // CHUNK * CHUNK)
+    return 4 * CHUNK if trains else CHUNK
+
+
 class _HeadLoss(torch.autograd.Function):
     """Head and cross-entropy in one, a chunk of positions at a time, the gradient taken while the logits are there.
 
@@ -123,8 +137,7 @@ class _HeadLoss(torch.autograd.Function):
         head = weight.to(computed)
         grad_states = torch.empty_like(states)
         grad_weight = torch.zeros_like(weight, dtype=torch.float32) if weight.requires_grad else None
-        # The gradient of the weight is added up once a chunk, so larger chunks cost less where there is one.
-        chunk = CHUNK if device == "cpu" and grad_weight is None else 4 * CHUNK
+        chunk = _chunk(head, grad_weight is not None)
         buffers = torch.empty(2, min(chunk, len(states)), len(head), dtype=computed, device=states.device)
         total = torch.zeros((), device=states.device)
         with torch.autocast(device, enabled=False):

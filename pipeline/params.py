@@ -198,7 +198,7 @@ class Finetune(Section):
     max_gradient_norm: pydantic.PositiveFloat
     precision: Literal["auto", "bfloat16", "float32"]
     gradient_checkpointing: bool
-    attention: Literal["sdpa", "flex_attention", "flash_attention_2"]
+    attention: Literal["sdpa", "by_poem", "flex_attention", "flash_attention_2"]
     compile: bool
     evaluate_every: pydantic.PositiveInt
     checkpoint_every: pydantic.PositiveInt

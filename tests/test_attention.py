@@ -1,15 +1,19 @@
 """Attention poem by poem is masked attention over the whole row, in less time."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from conftest import FAMILIES
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch.nn.attention import varlen
 from torch.nn.functional import scaled_dot_product_attention
 
-from pipeline.attention import attention, poem_lengths
+from pipeline.attention import attention, poem_borders
 from pipeline.base import load_base
 from pipeline.likelihood import hidden_states
+from pipeline.stage import BadInput
 
 
 def positions_of(lengths, padding):
@@ -19,7 +23,8 @@ def positions_of(lengths, padding):
 @given(lengths=st.lists(st.integers(2, 9), min_size=1, max_size=5), padding=st.integers(0, 5))
 @settings(deadline=None)
 def test_poems_end_where_positions_start_again_and_padding_is_one_stretch(lengths, padding):
-    assert poem_lengths(positions_of(lengths, padding)) == [*lengths, *[padding] * bool(padding)]
+    rows = positions_of(lengths, padding).repeat(2, 1)
+    assert poem_borders(rows).diff().tolist() == [*lengths, *[padding] * bool(padding)] * 2
 
 
 @given(
@@ -36,9 +41,7 @@ def test_outputs_and_gradients_are_those_of_a_masked_row(lengths, groups, window
     mask = torch.block_diag(*[torch.ones(size, size) for size in lengths]).bool().tril()
     if window is not None:
         mask = mask.triu(1 - window)
-    found, _ = attention(
-        None, query, key, value, None, sliding_window=window, poem_lengths=[poem_lengths(positions_of(lengths, 0))]
-    )
+    found, _ = attention(None, query, key, value, None, sliding_window=window, poems=lengths)
     expected = scaled_dot_product_attention(query, key, value, attn_mask=mask, enable_gqa=True).transpose(1, 2)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
     goal = torch.randn_like(found)
@@ -75,3 +78,47 @@ def test_a_model_that_trained_on_packed_rows_still_reads_padded_batches_and_sing
         after = model(padded, attention_mask=mask, position_ids=positions).logits[:, 3:]
         torch.testing.assert_close(model(ids).logits, before)
         torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-3)
+
+
+def test_all_poems_at_once_are_what_they_are_one_by_one(monkeypatch):
+    """The kernel is a GPU's; what it is asked for is seen here, and answered as its documentation says."""
+
+    def varlen_attn(query, key, value, starts, _, longest, __, *, scale, window_size):
+        found = []
+        for start, end in pairwise(starts.tolist()):
+            assert end - start <= longest
+            seen = torch.ones(end - start, end - start).tril().bool()
+            if window_size[0] >= 0:
+                seen = seen.triu(-window_size[0])
+            poem = (whole[start:end].transpose(0, 1) for whole in (query, key, value))
+            found.append(scaled_dot_product_attention(*poem, attn_mask=seen, scale=scale).transpose(0, 1))
+        return torch.cat(found)
+
+    monkeypatch.setattr(varlen, "varlen_attn", varlen_attn)
+    torch.manual_seed(0)
+    borders = poem_borders(positions_of([3, 6], 2).repeat(2, 1))
+    query = torch.randn(2, 4, 11, 8, dtype=torch.float32)
+    key, value = (torch.randn(2, 2, 11, 8).bfloat16() for _ in range(2))
+    for window in (None, 1, 4):
+        options = {"scaling": 0.3, "sliding_window": window}
+        at_once, _ = attention(None, query, key, value, None, poems=borders, **options)
+        one_by_one, _ = attention(
+            None, query, key.float(), value.float(), None, poems=borders.diff().tolist(), **options
+        )
+        torch.testing.assert_close(at_once.float(), one_by_one, atol=0.03, rtol=0.03)  # the former in bfloat16
+
+
+def test_what_the_kernel_of_a_gpu_does_not_know_is_refused():
+    whole = torch.randn(1, 2, 4, 8)
+    with pytest.raises(BadInput, match=r"finetune\.attention.*16-bit numbers without dropout.*Set it to sdpa"):
+        attention(None, whole, whole, whole, None, poems=poem_borders(positions_of([4], 0)[None]))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_compiler_takes_packed_rows_in_one_piece(tiny_bases, family):
+    model, _ = load_base(tiny_bases[family], dtype=torch.float32)
+    embedded = model.get_input_embeddings()(torch.randint(3, 300, (2, 20)))
+    positions = positions_of([8, 12], 0).repeat(2, 1)
+    torch.compiler.reset()
+    found = torch._dynamo.explain(model.base_model)(inputs_embeds=embedded, position_ids=positions, use_cache=False)
+    assert (found.graph_count, found.graph_break_count) == (1, 0)

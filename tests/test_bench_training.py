@@ -8,7 +8,7 @@ from conftest import made_up_poems, write_project
 from benchmarks import training
 from pipeline import tokenize
 
-NAMES = list(training.CONTENDERS)
+NAMES = [name for name in training.CONTENDERS if name != "compiled"]  # which takes a minute
 
 
 @pytest.fixture
@@ -42,6 +42,7 @@ def test_a_contender_trains_on_the_very_tokens_of_the_task(words, name, method):
 
 
 def test_the_table_states_how_many_times_faster_ours_is():
-    ours = {"tokens": 800, "steps": 2, "seconds": 2.0, "core_seconds": 3.2, "figures": [[800, 1.5]], "peak_memory": 1.0}
-    table = training.table({"ours": ours, "seed": {**ours, "seconds": 20.0}}, "full")
-    assert "| full | 2 | 800 | 40 | 10.0 | 4.0 | 1.0 | 1.5000 (800) |" in table
+    ours = {"tokens": 800, "steps": 4, "seconds": 2.0, "core_seconds": 3.2, "figures": [[800, 1.5]], "peak_memory": 1.0}
+    seed = {**ours, "seconds": 20.0, "warm": (600, 16.0)}
+    table = training.table({"ours": {**ours, "warm": (600, 1.6)}, "seed": seed}, "full")
+    assert "| full | 4 | 800 | 40 | 10.0 | 50 | 4.0 | 1.0 | 1.5000 (800) |" in table

@@ -19,4 +19,4 @@ def test_whole_and_cut_are_measured_alike(tmp_path, monkeypatch, tiny_bases):
     assert found["cut"]["vocabulary"] <= found["whole"]["vocabulary"]
     assert found["cut"]["before"] == pytest.approx(found["whole"]["before"], rel=0.2)
     assert all(report["training"] > 0 and report["writing"] > 0 for report in found.values())
-    assert len(vocabulary.table(found).splitlines()) == 10
+    assert len(vocabulary.table(found).splitlines()) == 11
