@@ -3,12 +3,15 @@
 langdetect draws n-grams of a text at random until one language stands out, so what it says of short or mixed verse
 depends on the draw. Its n-grams never cross a space, so the evidence of a text is the sum of that of its words, and a
 word need be read once. The poem's language is the mean of langdetect's own seeded draw over these n-grams and of their
-sum; where a poem changes language follows from the sums, line by line.
+sum; where a poem changes language follows from the sums, line by line. A language without a profile is read word by
+word as its neighbours are, and told from them by words of its own (pipeline/unprofiled.py).
 """
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fnmatch import translate
 from functools import cache, lru_cache
 from pathlib import Path
 
@@ -17,11 +20,15 @@ from langdetect.detector import Detector
 from langdetect.detector_factory import PROFILES_DIRECTORY, DetectorFactory
 
 from pipeline.stage import BadInput
+from pipeline.unprofiled import UNPROFILED
 
 # Log-odds of n-grams over this are log-odds of languages: neighbouring n-grams overlap and repeat each other's
 # evidence. With 4, single lines of verse are right as often as their probability says.
 _OVERLAP = 4.0
 _SWITCH = 4.0  # what it costs, in the same log-odds, to change language between two lines
+# Of a text's words, how many are listed as a language's own: in that language and, by chance, in its neighbours.
+_OWN, _STRAY = 0.2, 0.003
+_AROUND = re.compile(r"^[\W\d_]+|[\W\d_]+$")  # what stands around a word's letters
 _TRIALS = 7  # of langdetect's
 _FIRST_PICKS = 81
 
@@ -44,17 +51,30 @@ class Reading:
 
 
 @cache
-def profiles(candidates: tuple[str, ...]) -> DetectorFactory:
-    """langdetect's factory with the profiles of the candidates alone.
+def divide(candidates: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Which candidates langdetect has a profile of, and which are told by words of their own.
 
     Raises:
-        BadInput: langdetect has no profile of a candidate.
+        BadInput: a candidate is neither, or is told from a neighbour that is no candidate.
     """
-    known = {path.name: path for path in Path(PROFILES_DIRECTORY).iterdir()}
+    known = {path.name for path in Path(PROFILES_DIRECTORY).iterdir()}
     for code in candidates:
-        if code not in known:
-            allowed = f"langdetect knows {', '.join(sorted(known))}"
+        if code not in known and code not in UNPROFILED:
+            allowed = f"langdetect knows {', '.join(sorted(known))}; pipeline/unprofiled.py {', '.join(UNPROFILED)}"
             raise BadInput("params.yaml: tag.candidates", f"{code!r} has no language profile", allowed)
+    unprofiled = tuple(code for code in candidates if code not in known)
+    for code in unprofiled:
+        missing = [near for near in UNPROFILED[code].neighbours if near not in candidates]
+        if missing:
+            problem = f"{code!r} is told from its neighbours, and {', '.join(missing)} is not there"
+            raise BadInput("params.yaml: tag.candidates", problem, f"Add {', '.join(missing)} or take {code} out")
+    return tuple(code for code in candidates if code in known), unprofiled
+
+
+@cache
+def profiles(candidates: tuple[str, ...]) -> DetectorFactory:
+    """langdetect's factory with the profiles of the candidates alone, all of which have one."""
+    known = {path.name: path for path in Path(PROFILES_DIRECTORY).iterdir()}
     factory = DetectorFactory()
     factory.load_json_profile([known[code].read_text(encoding="utf-8") for code in candidates])
     return factory
@@ -107,6 +127,47 @@ def evidence(grams: Sequence[np.ndarray], candidates: tuple[str, ...]) -> np.nda
         starts = np.cumsum([0, *sizes[sizes > 0][:-1]])
         sums[sizes > 0] = np.add.reduceat(_log_probabilities(candidates)[np.concatenate(grams)], starts)
     return sums
+
+
+@cache
+def _listed(code: str) -> tuple[frozenset[str], re.Pattern[str]]:
+    """The words of a language without a profile: those written out, and the shapes of others."""
+    words = UNPROFILED[code].words.split()
+    shapes = [word for word in words if set(word) & set("*?[")]
+    return frozenset(words) - frozenset(shapes), re.compile("|".join(map(translate, shapes)) or "(?!)")
+
+
+@lru_cache(maxsize=200_000)
+def own_words(word: str, unprofiled: tuple[str, ...]) -> tuple[bool, ...]:
+    """For each language without a profile, whether a word is listed as its own."""
+    bare = _AROUND.sub("", word.replace("’", "'")).lower()
+    return tuple(bare in written or shapes.match(bare) is not None for written, shapes in map(_listed, unprofiled))
+
+
+def unprofiled_evidence(
+    words: Sequence[str], table: np.ndarray, profiled: tuple[str, ...], unprofiled: tuple[str, ...]
+) -> np.ndarray:
+    """What each word says for each language without a profile.
+
+    A word is as likely as in its neighbours on average, times the odds that it is one of the language's own, if it is
+    listed, or that it is none.
+
+    Args:
+        words: with the spaces around them taken off.
+        table: their `evidence` for the profiled languages.
+        profiled: codes of these.
+        unprofiled: codes of those asked for, all of whose neighbours are profiled.
+
+    Returns:
+        Shape (words, unprofiled), in the unit of the table.
+    """
+    own = np.array([own_words(word, unprofiled) for word in words], dtype=bool).reshape(len(words), len(unprofiled))
+    odds = np.where(own, np.log(_OWN / _STRAY), np.log((1 - _OWN) / (1 - _STRAY)))
+    odds[~table.any(axis=1)] = 0.0  # nothing to read
+    for column, code in enumerate(unprofiled):
+        near = [profiled.index(neighbour) for neighbour in UNPROFILED[code].neighbours]
+        odds[:, column] += np.logaddexp.reduce(table[:, near] / _OVERLAP, axis=1) - np.log(len(near))
+    return odds * _OVERLAP
 
 
 @cache
@@ -174,35 +235,63 @@ def read_languages(texts: Sequence[str], candidates: tuple[str, ...], seed: int)
 
     Args:
         texts: clean poems.
-        candidates: codes that langdetect has profiles of.
+        candidates: codes that langdetect has profiles of, or that are told from these by words of their own.
         seed: of langdetect's draw.
+
+    Raises:
+        BadInput: there is a candidate that cannot be told.
     """
+    profiled, unprofiled = divide(candidates)
     split = [[line.split() for line in text.split("\n") if line.split()] for text in texts]
     vocabulary = {
         word: place for place, word in enumerate({word: 0 for text in split for line in text for word in line})
     }
-    grams = [ngrams(word, candidates) for word in vocabulary]
-    table = evidence(grams, candidates)
+    grams = [ngrams(word, profiled) for word in vocabulary]
+    table = evidence(grams, profiled)
+    if unprofiled:
+        table = np.hstack([table, unprofiled_evidence(list(vocabulary), table, profiled, unprofiled)])
     readings = []
     for lines in split:
         places = [vocabulary[word] for line in lines for word in line]
         sizes = [len(line) for line in lines]
         rows = np.concatenate([grams[place] for place in places]) if places else np.array([], dtype=np.intp)
-        readings.append(_read(rows, table[places], sizes, candidates, seed))
+        readings.append(_read(rows, table[places], sizes, profiled, unprofiled, seed))
     return readings
 
 
-def _read(rows: np.ndarray, by_word: np.ndarray, sizes: list[int], candidates: tuple[str, ...], seed: int) -> Reading:
+def _share_out(
+    drawn: np.ndarray, scores: np.ndarray, profiled: tuple[str, ...], unprofiled: tuple[str, ...]
+) -> np.ndarray:
+    """Give languages without a profile their part of what langdetect drew for their neighbours, by the sums."""
+    drawn = np.append(drawn, np.zeros(len(unprofiled)))
+    for place, code in enumerate(unprofiled, start=len(profiled)):
+        near = [profiled.index(neighbour) for neighbour in UNPROFILED[code].neighbours]
+        part = np.exp(scores[place] - np.logaddexp.reduce(scores[[place, *near]]))
+        drawn[place] = part * drawn[near].sum()
+        drawn[near] *= 1 - part
+    return drawn
+
+
+def _read(
+    rows: np.ndarray,
+    by_word: np.ndarray,
+    sizes: list[int],
+    profiled: tuple[str, ...],
+    unprofiled: tuple[str, ...],
+    seed: int,
+) -> Reading:
     """Read one poem from its n-grams, the evidence of its words, and how many of them each line has."""
     if not rows.size:
         return Reading(None, 0.0)
     by_line = np.add.reduceat(by_word, np.cumsum([0, *sizes[:-1]]))
-    drawn = drawn_probabilities(rows, candidates, seed)
-    drawn = np.where(drawn > Detector.PROB_THRESHOLD, drawn, 0.0)  # as langdetect answers
     scores = by_line.sum(axis=0) / _OVERLAP
+    drawn = drawn_probabilities(rows, profiled, seed)
+    drawn = np.where(drawn > Detector.PROB_THRESHOLD, drawn, 0.0)  # as langdetect answers
+    drawn = _share_out(drawn, scores, profiled, unprofiled)
     summed = np.exp(scores - scores.max())
     # The draw is unsure of text in none of the languages, the sum decides between close ones: each covers the other.
     probability = (drawn + summed / summed.sum()) / 2
+    candidates = (*profiled, *unprofiled)
     own = int(probability.argmax())
     foreign: Counter[str] = Counter()
     foreign_lines = 0

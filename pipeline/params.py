@@ -16,7 +16,7 @@ PARAMS_FILE = Path("params.yaml")
 
 Share = Annotated[float, pydantic.Field(ge=0, le=1)]
 OpenShare = Annotated[float, pydantic.Field(gt=0, lt=1)]
-LanguageCode = Annotated[str, pydantic.Field(pattern=r"^[a-z]{2}$")]
+LanguageCode = Annotated[str, pydantic.Field(pattern=r"^[a-z]{2,3}$")]
 Address = Annotated[str, pydantic.Field(pattern=r"^https?://.+$")]
 SourceName = Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9_-]+$")]
 

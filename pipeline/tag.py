@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline import language
-from pipeline.language import Reading, profiles, read_languages
+from pipeline import language, unprofiled
+from pipeline.language import Reading, divide, read_languages
 from pipeline.params import Tag, load_params
 from pipeline.poems import POEM_SCHEMA, REJECT_SCHEMA, read_table, write_report, write_table
 from pipeline.reuse import STORES, code_version, map_new
@@ -66,17 +66,17 @@ def tag_poems(
         The poems kept, the rejects, and the report. Every poem is in one of the tables.
 
     Raises:
-        BadInput: langdetect does not know a candidate.
+        BadInput: a candidate cannot be told.
     """
     candidates = tuple(params.candidates)
-    profiles(candidates)  # an unknown candidate shows before any work
+    divide(candidates)  # an unknown candidate shows before any work
     readings = list(
         map_new(
             read_languages,
             poems["text"].tolist(),
             candidates,
             params.seed,
-            code=code_version(language, "langdetect"),
+            code=code_version(language, unprofiled, "langdetect"),
             store=stores and stores / "tagged.sqlite",
             address=address,
             workers=workers,
