@@ -23,11 +23,11 @@ from pipeline.stage import BadInput
 from pipeline.unprofiled import UNPROFILED
 
 # Log-odds of n-grams over this are log-odds of languages: neighbouring n-grams overlap and repeat each other's
-# evidence. With 4, single lines of verse are right as often as their probability says.
-_OVERLAP = 4.0
-_SWITCH = 4.0  # what it costs, in the same log-odds, to change language between two lines
-# Of a text's words, how many are listed as a language's own: in that language and, by chance, in its neighbours.
-_OWN, _STRAY = 0.2, 0.003
+# evidence. Chosen with the price below on the development half of benchmarks/language.py.
+_OVERLAP = 3.0
+_SWITCH = 5.0  # what it costs, in the same log-odds, to change language between two lines
+# Of a text's words, what share is listed as a language's own: in that language and, by chance, in its neighbours.
+_OWN, _STRAY = 0.2, 0.001
 _AROUND = re.compile(r"^[\W\d_]+|[\W\d_]+$")  # what stands around a word's letters
 _TRIALS = 7  # of langdetect's
 _FIRST_PICKS = 81
@@ -140,8 +140,10 @@ def _listed(code: str) -> tuple[frozenset[str], re.Pattern[str]]:
 @lru_cache(maxsize=200_000)
 def own_words(word: str, unprofiled: tuple[str, ...]) -> tuple[bool, ...]:
     """For each language without a profile, whether a word is listed as its own."""
-    bare = _AROUND.sub("", word.replace("’", "'")).lower()
-    return tuple(bare in written or shapes.match(bare) is not None for written, shapes in map(_listed, unprofiled))
+    parts = [_AROUND.sub("", part) for part in word.replace("’", "'").lower().split("-")]
+    return tuple(
+        any(part in written or shapes.match(part) for part in parts) for written, shapes in map(_listed, unprofiled)
+    )
 
 
 def unprofiled_evidence(

@@ -6,15 +6,19 @@ from random import Random
 import numpy as np
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
+from benchmarks.language import VERSE as BENCHMARK
 from pipeline import tag
-from pipeline.language import drawn_probabilities, ngrams, profiles, read_languages, stretches
+from pipeline.language import divide, drawn_probabilities, ngrams, own_words, profiles, read_languages, stretches
 from pipeline.params import Tag
 from pipeline.poems import POEM_SCHEMA, read_report, read_table, write_table
 from pipeline.stage import BadInput
 from pipeline.tag import tag_poems
+from pipeline.unprofiled import UNPROFILED
 
 CANDIDATES = ("en", "es", "fr", "pt", "it", "ca", "de", "nl")
+ALL = (*CANDIDATES, *UNPROFILED)
 PARAMS = Tag(seed=0, candidates=list(CANDIDATES), min_confidence=0.8, max_foreign_share=0.2)
 VERSE = {
     "en": """
@@ -68,6 +72,7 @@ les clefs d'une maison perdue
 et quand il pleut sur la mémoire
 elle écoute les bruits de la rue.""",
 }
+SHORT = YAML(typ="safe").load(BENCHMARK)
 STANZAS = {code: text.strip().split("\n\n") for code, text in VERSE.items()}
 
 
@@ -202,6 +207,49 @@ def test_the_report_has_the_confusion_matrix_and_who_disagrees():
 def test_a_candidate_without_a_profile_is_named():
     with pytest.raises(BadInput, match=r"tag\.candidates: 'xx' has no language profile.*langdetect knows af"):
         tag_poems(table(["a"]), {"en"}, PARAMS.model_copy(update={"candidates": ["en", "xx"]}))
+
+
+@pytest.mark.parametrize(("kind", "code"), [("Galician", "gl"), ("Latin", "la"), ("Scots", "sco")])
+def test_a_language_that_langdetect_has_no_profile_of_is_told_by_its_own_words(kind, code):
+    found = [reading.language for reading in read_languages(SHORT[kind]["development"], ALL, 0)]
+    assert found == [code] * len(found)
+
+
+@pytest.mark.parametrize(("kind", "code"), [("old Spanish", "es"), ("English of old or of the country", "en")])
+def test_old_and_rural_verse_stays_in_its_language(kind, code):
+    found = [
+        (reading.language, reading.foreign_share) for reading in read_languages(SHORT[kind]["development"], ALL, 0)
+    ]
+    assert found == [(code, 0.0)] * len(found)
+
+
+def test_a_stanza_of_scots_makes_an_english_poem_a_mixture():
+    scots = SHORT["Scots"]["development"][0].strip()
+    text = "\n\n".join([*STANZAS["en"][:2], scots, STANZAS["en"][2]])
+    assert reason(text, "en") is None
+    assert reason(text, "en", PARAMS.model_copy(update={"candidates": list(ALL)})) == "mixed languages"
+
+
+def test_words_are_looked_up_whatever_stands_around_them():
+    for word in ("frae", "Frae,", "“frae!”", "didna’", "blude-red", "NICHT"):
+        assert own_words(word, ("sco",)) == (True,), word
+    for word in ("from", "night", "—", "3"):
+        assert own_words(word, ("sco",)) == (False,), word
+    assert own_words("xardín", ("gl", "sco")) == (True, False)
+
+
+def test_languages_without_a_profile_are_entries_of_their_own():
+    profiled, unprofiled = divide(ALL)
+    assert (profiled, unprofiled) == (CANDIDATES, tuple(UNPROFILED))
+    for code, entry in UNPROFILED.items():
+        words = entry.words.split()
+        assert set(entry.neighbours) <= set(profiled), code
+        assert words == list(dict.fromkeys(word.lower() for word in words)), code
+
+
+def test_a_candidate_without_its_neighbours_is_named():
+    with pytest.raises(BadInput, match=r"'gl' is told from its neighbours, and pt is not there.*Add pt or take gl out"):
+        tag_poems(table(["a"]), {"en"}, PARAMS.model_copy(update={"candidates": ["en", "es", "gl"]}))
 
 
 def test_the_stage_writes_tables_and_report(tmp_path, monkeypatch):
