@@ -30,6 +30,8 @@ TOKENS = Path("data/tokens")
 POET = Path("models/poet")
 EVALUATION = Path("data/evaluation")
 REPORT = Path("metrics/evaluate.json")
+HEADLINES = Path("metrics/poet.json")
+HEADLINE_FIGURES = ("bits_per_byte", "foreign_lines", "seq_rep_4", "loops")
 CHAMPION = "champion"
 FIGURES = Path("plots/figures.csv")
 
@@ -155,6 +157,11 @@ def _row(writer: str, request: Request, poem: Poem, seed: int | None = None) -> 
     return {"writer": writer, **asked, "seed": seed, "text": poem.text, "ended": poem.ended}
 
 
+def headlines(report: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """The tuned model's main figures by language: what DVC's tables, with a column a figure, have room for."""
+    return {name: report[name]["tuned"] for name in HEADLINE_FIGURES}
+
+
 def figures_table(report: dict[str, Any]) -> pd.DataFrame:
     """The report as rows: figure, writer, language, value, and the ends of its interval where it has one."""
     intervals = report["intervals"]
@@ -203,6 +210,7 @@ def main() -> None:
     with whole_file(FIGURES) as partial:
         figures_table(report).to_csv(partial, index=False)
     log_to_mlflow(report)
+    write_report(headlines(report), HEADLINES)
     write_report(report, REPORT)
 
 

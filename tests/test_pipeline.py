@@ -73,7 +73,17 @@ def project(tmp_path_factory, tiny_bases):
 
 
 def test_every_stage_leaves_its_report(project):
-    assert sorted(path.stem for path in (project / "metrics").iterdir()) == sorted(STAGES)
+    assert sorted(path.stem for path in (project / "metrics").iterdir()) == sorted([*STAGES, "poet"])
+
+
+def test_of_all_reports_dvc_shows_the_poets_headlines_in_a_line_that_fits_a_terminal(project):
+    command = [sys.executable, "-m", "dvc", "metrics", "show"]
+    shown = subprocess.run(command, cwd=project, env=environment(), capture_output=True, text=True, check=True).stdout
+    header, *rows = shown.strip().split("\n")
+    assert len(header) < 160
+    assert [row.split()[0] for row in rows] == ["metrics/poet.json"]
+    figures = report(project, "evaluate")
+    assert report(project, "poet")["bits_per_byte"] == figures["bits_per_byte"]["tuned"]
 
 
 def test_no_poem_disappears_on_the_way(project):
