@@ -143,13 +143,10 @@ def table(found: dict[str, dict[str, Any]], method: str) -> str:
 
 
 def warm_speed(report: dict[str, Any]) -> str:
-    """Real tokens a second without the warm-up, or a dash where there were no steps after it."""
+    """Real tokens a second without the warm-up, or a dash where no step came after it."""
     tokens, seconds = report["warm"]
-    return (
-        f"{(report['tokens'] - tokens) / (report['seconds'] - seconds):.0f}"
-        if tokens < report["tokens"] and seconds
-        else "–"
-    )
+    after = report["tokens"] - tokens if tokens else 0
+    return f"{after / (report['seconds'] - seconds):.0f}" if after else "–"
 
 
 def settings(arguments: argparse.Namespace) -> str:

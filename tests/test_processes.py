@@ -1,7 +1,5 @@
 """Many processes that train together, and one that the memory does not suffice: the curve stays what it is."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -9,6 +7,7 @@ from ast import literal_eval
 from pathlib import Path
 
 import pandas as pd
+import psutil
 import pytest
 import torch
 from conftest import ROOT
@@ -61,12 +60,17 @@ def test_two_processes_killed_and_resumed_follow_the_curve_of_one_with_the_same_
         [sys.executable, *TWO_PROCESSES, "-m", "pipeline.finetune"],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        start_new_session=True,
     ) as process:
         while not list(finetune.CHECKPOINTS.glob("*/last.pt")):
             assert process.poll() is None
             time.sleep(0.01)
-        os.killpg(process.pid, signal.SIGKILL)
+        # The launcher starts each of the two in a session of its own, so a signal to its group would miss them.
+        launcher = psutil.Process(process.pid)
+        everyone = [launcher, *launcher.children(recursive=True)]
+        assert len(everyone) > 2
+        for one in everyone:
+            one.kill()
+        psutil.wait_procs(everyone[1:], timeout=10)
     assert not Path("models").exists()
     ended = run(*TWO_PROCESSES, "-m", "pipeline.finetune")
     assert ended.returncode == 0, ended.stderr[-3000:]
