@@ -41,7 +41,7 @@ def project(tiny_bases, tokenized):
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=300)
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, timeout=900)
 
 
 def outcome() -> tuple[pd.DataFrame, dict[str, torch.Tensor]]:
