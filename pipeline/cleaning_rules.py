@@ -47,7 +47,8 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _ORNAMENT = re.compile(r"(?=.*[*_~#=•·.\-—–⁂❦])[\s*_~#=•·.\-—–⁂❦]+")
-_MARK_SIGN = re.compile("[\\[*†‡¹²³⁴-⁹⁰]")
+_MARK_SIGN = re.compile(r"[\[*†‡¹²³⁴-⁹⁰]|[,.;:!?)»”]\d")
+_GLUED_MARK = re.compile(r"(?<=[a-zà-ÿ])(?<!\b[Nn]o)([,.;:!?)»”]{1,3})\d{1,3}$")
 _NUMBERED_MARK = re.compile(r" ?\[(?:\d{1,3}|\*{1,3}|[†‡§]|(?:[Nn]ota?e? )\d{1,3})\]")
 _LETTERED_MARK = re.compile(r"(?<=[^\s\[(])\[[A-Za-z]{1,2}\](?!\w)")
 _SIGN_MARK = re.compile(r"(?<=\w)([,.;:!?]?)[*†‡]{1,3}(?=\W|$)|(?<=[A-Za-zÀ-ÿ])([,.;:!?]?)[¹²³⁴-⁹⁰]+")
@@ -170,10 +171,10 @@ def _without_notes(text: str) -> str:
 
 
 def remove_footnote_marks(text: str) -> str:
-    """Remove `[1]`, `word*`, `word†`, `word²` and `word[A]`; a line that was nothing but a mark goes."""
+    """Remove `[1]`, `word*`, `word†`, `word²`, `word.3` and `word[A]`; a line that was nothing but a mark goes."""
 
     def unmarked(text: str) -> str:
-        text = _LETTERED_MARK.sub("", _NUMBERED_MARK.sub("", text))
+        text = _GLUED_MARK.sub(r"\1", _LETTERED_MARK.sub("", _NUMBERED_MARK.sub("", text)))
         return _SIGN_MARK.sub(lambda match: match[1] or match[2] or "", text)
 
     return _map_lines(text, partial(_until_stable, unmarked)) if _MARK_SIGN.search(text) else text
