@@ -178,7 +178,8 @@ def test_dirt_is_repaired_and_typography_left_alone(dirt, expected):
     [
         "← Previous poem", "Next: The Orchard", "Back to the index", "Volver al índice", "Compartir en Facebook",
         "© 2009 The Anthology", "All rights reserved", "https://example.org/poems", "Fuente: antología", "[edit]",
-        "This work is in the public domain.", "« anterior | siguiente »",
+        "This work is in the public domain.", "[Illustration: a kettle]", "Licencia: CC BY 4.0", "Categoría: Sonetos",
+        "Este poema se modificó en mayo bajo licencia libre", "Retrieved from: an archive", "« anterior | siguiente »",
     ],
 )  # fmt: skip
 def test_lines_of_the_page_go(line):
