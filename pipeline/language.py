@@ -7,13 +7,13 @@ sum; where a poem changes language follows from the sums, line by line. A langua
 word as its neighbours are, and told from them by words of its own (pipeline/unprofiled.py).
 """
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import translate
 from functools import cache, lru_cache
+from math import exp
 from pathlib import Path
+from string import digits, punctuation
 
 import numpy as np
 from langdetect.detector import Detector
@@ -28,7 +28,7 @@ _OVERLAP = 3.0
 _SWITCH = 5.0  # what it costs, in the same log-odds, to change language between two lines
 # Of a text's words, what share is listed as a language's own: in that language and, by chance, in its neighbours.
 _OWN, _STRAY = 0.2, 0.001
-_AROUND = re.compile(r"^[\W\d_]+|[\W\d_]+$")  # what stands around a word's letters
+_AROUND = punctuation + digits + "¡¿«»‹›“”„‘’—–…·"  # what stands around a word's letters
 _TRIALS = 7  # of langdetect's
 _FIRST_PICKS = 81
 
@@ -130,19 +130,22 @@ def evidence(grams: Sequence[np.ndarray], candidates: tuple[str, ...]) -> np.nda
 
 
 @cache
-def _listed(code: str) -> tuple[frozenset[str], re.Pattern[str]]:
-    """The words of a language without a profile: those written out, and the shapes of others."""
-    words = UNPROFILED[code].words.split()
-    shapes = [word for word in words if set(word) & set("*?[")]
-    return frozenset(words) - frozenset(shapes), re.compile("|".join(map(translate, shapes)) or "(?!)")
+def _listed(code: str) -> tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]:
+    """The words of a language without a profile, how others begin, and how others end."""
+    entries = UNPROFILED[code].words.split()
+    beginnings = tuple(entry[:-1] for entry in entries if entry.endswith("-"))
+    return frozenset(entries), beginnings, tuple(entry[1:] for entry in entries if entry.startswith("-"))
 
 
 @lru_cache(maxsize=200_000)
 def own_words(word: str, unprofiled: tuple[str, ...]) -> tuple[bool, ...]:
-    """For each language without a profile, whether a word is listed as its own."""
-    parts = [_AROUND.sub("", part) for part in word.replace("’", "'").lower().split("-")]
+    """For each language without a profile, whether a word, or a part of one with hyphens, is listed as its own."""
+    parts = [part.strip(_AROUND) for part in word.replace("’", "'").lower().split("-")]
+    if len(parts) > 1:
+        return tuple(map(any, zip(*(own_words(part, unprofiled) for part in parts), strict=True)))
     return tuple(
-        any(part in written or shapes.match(part) for part in parts) for written, shapes in map(_listed, unprofiled)
+        parts[0] in words or parts[0].startswith(beginnings) or parts[0][2:].endswith(endings)
+        for words, beginnings, endings in map(_listed, unprofiled)
     )
 
 
@@ -265,12 +268,14 @@ def _share_out(
     drawn: np.ndarray, scores: np.ndarray, profiled: tuple[str, ...], unprofiled: tuple[str, ...]
 ) -> np.ndarray:
     """Give languages without a profile their part of what langdetect drew for their neighbours, by the sums."""
-    drawn = np.append(drawn, np.zeros(len(unprofiled)))
+    drawn, sums = np.append(drawn, np.zeros(len(unprofiled))), scores.tolist()
     for place, code in enumerate(unprofiled, start=len(profiled)):
         near = [profiled.index(neighbour) for neighbour in UNPROFILED[code].neighbours]
-        part = np.exp(scores[place] - np.logaddexp.reduce(scores[[place, *near]]))
-        drawn[place] = part * drawn[near].sum()
-        drawn[near] *= 1 - part
+        ahead = [sums[neighbour] - sums[place] for neighbour in near]
+        if max(ahead) < 20:  # else a part of nothing
+            part = 1 / (1 + sum(map(exp, ahead)))
+            drawn[place] = part * drawn[near].sum()
+            drawn[near] *= 1 - part
     return drawn
 
 

@@ -14,7 +14,8 @@ class Unprofiled:
 
     Attributes:
         neighbours: codes of the profiled languages whose spelling its other words share.
-        words: its own, in lower case, with spaces between; `*`, `?` and `[…]` stand for letters as in file names.
+        words: its own, in lower case, with spaces between; `quh-` is how a word may begin, `-cht` how one may end after
+            two letters or more.
     """
 
     neighbours: tuple[str, ...]
@@ -41,8 +42,12 @@ UNPROFILED = {
         mortos só soio soia soiña deus galego galega galegos galiza fillo filla fillos fillas hirmán meniño
         meniña queridiña camiño camiños veciño veciños viño novo novos che hei raio raios paxaro paxaros verdade
         verdades soño soños lembrar lembranza lembro pobo mans pés cabelo cabelos beizos xanela outono inverno
-        vrao x[aeou]* *eiro *eira *eiros *eiras *[!hy]ou ??*[sdtclgbx]iñ[ao] ??*[sdtclgbx]iñ[ao]s *eiriñ* ??*ei
-        *dade ?*ns ?*eu ?*iu ?*oi *[ae]ix[aeo]* *[!l]eito *[!l]eitos *oit[aoe] *oit[aoe]s
+        vrao uns deu xa- xe- xo- xu- -eiro -eira -eiros -eiras -bou -cou -dou -gou -lou -mou -nou -pou -rou -sou
+        -tou -vou -xou -zou -iou -siña -siñas -siño -siños -diña -diñas -diño -diños -tiña -tiñas -tiño -tiños
+        -ciña -ciñas -ciño -ciños -liña -liñas -liño -liños -giña -giñas -giño -giños -biña -biñas -biño -biños
+        -xiña -xiñas -xiño -xiños -eiriña -eiriñas -eiriño -eiriños -ei -dade -ns -eu -iu -oi -aixa -aixo -eixa
+        -eixas -eixan -eixar -eixe -eixes -eixo -eixos -eixou -feito -feitos -peito -peitos -reito -reitos -oita
+        -oitas -oite -oites -oito -oitos
         """,
     ),
     "la": Unprofiled(  # Latin
@@ -58,8 +63,9 @@ UNPROFILED = {
         patris patri patrem mater matris matrem filius filii filio spiritus sancti sancte sanctus sanctum
         virginis mors mortis mortem amorem vitae vitam lux lucis lucem nox noctis noctem dies diem pax pacis
         pacem vox vocem laus laudem laudes miserere terrae terram terris caelum maris mundi mundum puer pueri
-        puella puellae hominis hominum hominem corpore pectus pectore nomen nomine saecula seculorum ?*tur ?*unt
-        ?*orum ?*arum ?*ibus ??*[!oe]us ??*um ??*[!rc]ae
+        puella puellae hominis hominum hominem corpore pectus pectore nomen nomine saecula seculorum -bae -dae
+        -gae -iae -lae -mae -nae -pae -sae -tae -uae -vae -tur -unt -orum -arum -ibus -bus -cus -dus -gus -ius
+        -lus -mus -nus -pus -rus -sus -tus -uus -vus -xus -um
         """,
     ),
     "sco": Unprofiled(  # Scots, of the Makars, of Burns, and of today
@@ -87,7 +93,7 @@ UNPROFILED = {
         gowd gowden gowk kail kintra lippen maukin nieve pleugh routh rowth scaur shouther skelp sleekit sleeket
         smoor snell stacher stoup swats sweer timmer toom towmond wame weans winnock wyte yird yill bonnilie
         leeze thy'sel whyles hald gloamin scho haif mekil whare fa na o't ain fareweel mune hert dule reid
-        cannie mang lang weel quh* *nae *cht *chts
+        cannie mang lang weel quh- -nae -cht -chts
         """,
     ),
 }
