@@ -27,7 +27,7 @@ from benchmarks.page import markdown, write_page
 from pipeline.language import divide, profiles
 from pipeline.params import Params, load_params
 from pipeline.poems import read_table
-from pipeline.tag import tag_poems
+from pipeline.tag import read_poems, tag_poems
 
 HALVES = ("development", "held out")
 VERSE = Path(__file__).with_name("verse.yaml")
@@ -119,7 +119,8 @@ def taggers(params: Params) -> dict[str, Tagger]:
         return found.iso_code_639_1.name.lower() if found else None
 
     def ours(poems: pd.DataFrame) -> list[bool]:
-        kept, _, _ = tag_poems(poems, set(params.languages), params.tag, workers=1)
+        readings = read_poems(poems["text"], params.tag, workers=1)
+        kept, _ = tag_poems(poems, readings, set(params.languages), params.tag)
         return poems.index.isin(kept.index).tolist()
 
     def alone(detect: Callable[[str], str | None]) -> Tagger:

@@ -10,7 +10,7 @@ from pipeline.poems import POEM_SCHEMA, RAW_FIELDS, REJECT_SCHEMA, write_report,
 from pipeline.reports import corpus
 from pipeline.reports.changes import change
 from pipeline.reports.corpus_cautions import cautions
-from pipeline.tag import tag_poems
+from pipeline.tag import read_poems, tag_poems
 
 SCRIPT = "<script>document.title = 'broken in'</script>"
 MIXED = "The river keeps its silver under stones\nand nobody who crosses asks its name\nwhen winter comes."
@@ -49,7 +49,8 @@ def stages():
     """What clean and tag make of the records: rejects, kept, rejects for their language, clean's report, the params."""
     params = changed_params({"clean.duplicate_similarity": 0.99, "clean.cluster_similarity": 0.9})
     poems, rejects, cleaned = clean_corpus(records(), params.clean, workers=1)
-    kept, foreign, _ = tag_poems(poems, set(params.languages), params.tag, workers=1)
+    readings = read_poems(poems["text"], params.tag, workers=1)
+    kept, foreign = tag_poems(poems, readings, set(params.languages), params.tag)
     return rejects, kept, foreign, cleaned, params
 
 

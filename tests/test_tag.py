@@ -11,10 +11,10 @@ from ruamel.yaml import YAML
 from benchmarks.language import VERSE as BENCHMARK
 from pipeline import tag
 from pipeline.language import divide, drawn_probabilities, ngrams, own_words, profiles, read_languages, stretches
-from pipeline.params import Tag
-from pipeline.poems import POEM_SCHEMA, read_report, read_table, write_table
+from pipeline.params import Tag, load_params
+from pipeline.poems import POEM_SCHEMA, ROW_GROUP, read_report, read_table, write_table
 from pipeline.stage import BadInput
-from pipeline.tag import tag_poems
+from pipeline.tag import read_poems, tag_poems, tag_table
 from pipeline.unprofiled import UNPROFILED
 
 CANDIDATES = ("en", "es", "fr", "pt", "it", "ca", "de", "nl")
@@ -89,7 +89,7 @@ def read(text, seed=0):
 
 
 def reason(text, declared, params=PARAMS):
-    _, rejects, _ = tag_poems(table([text], declared), {"en", "es"}, params)
+    _, rejects = tag_poems(table([text], declared), read_poems([text], params), {"en", "es"}, params)
     return None if rejects.empty else rejects.iloc[0]["reason"]
 
 
@@ -108,15 +108,22 @@ def test_a_tag_hangs_on_the_text_and_the_seed_alone():
     assert read_languages([texts[place] for place in shuffled], CANDIDATES, 0) == [alone[place] for place in shuffled]
 
 
-def test_the_table_is_the_same_for_any_number_of_workers():
+def test_the_tables_are_the_same_for_any_number_of_workers(tmp_path):
     random = Random(2)
     stanzas = [stanza for group in STANZAS.values() for stanza in group]
-    poems = table(["\n\n".join(random.sample(stanzas, 2)) for _ in range(1600)])
-    one, two = (tag_poems(poems, {"en", "es"}, PARAMS, workers=workers) for workers in (1, 2))
-    assert one[0].equals(two[0])
-    assert one[1].equals(two[1])
-    assert one[2] == two[2]
-    assert len(one[0]) + len(one[1]) == len(poems)
+    poems = table(["\n\n".join(random.sample(stanzas, 2)) for _ in range(ROW_GROUP + 600)])
+    write_table(poems, tmp_path / "poems.parquet", POEM_SCHEMA)
+    params = load_params()
+    reports = [
+        tag_table(tmp_path / "poems.parquet", tmp_path / str(workers), params, workers=workers) for workers in (1, 2)
+    ]
+    assert reports[0] == reports[1]
+    kept, rejects = ([tmp_path / folder / f"{name}.parquet" for folder in "12"] for name in ("poems", "rejects"))
+    assert kept[0].read_bytes() == kept[1].read_bytes()
+    assert rejects[0].read_bytes() == rejects[1].read_bytes()
+    ids = [read_table(paths[0])["poem_id"].astype(int).tolist() for paths in (kept, rejects)]
+    assert ids == [sorted(found) for found in ids]
+    assert sorted(ids[0] + ids[1]) == list(range(len(poems)))
 
 
 @pytest.mark.parametrize(("own", "other"), [("en", "es"), ("es", "en"), ("en", "fr"), ("es", "fr")])
@@ -195,18 +202,19 @@ def test_a_change_of_language_has_its_price():
     assert stretches(np.array([own, own, other, other])) == [0, 0, 1, 1]
 
 
-def test_the_report_has_the_confusion_matrix_and_who_disagrees():
+def test_the_report_has_the_confusion_matrix_and_who_disagrees(tmp_path):
     poems = table([STANZAS["en"][0], STANZAS["es"][0], STANZAS["fr"][0]])
-    kept, rejects, report = tag_poems(poems, {"en", "es"}, PARAMS)
+    write_table(poems, tmp_path / "poems.parquet", POEM_SCHEMA)
+    report = tag_table(tmp_path / "poems.parquet", tmp_path / "tagged", load_params())
     assert report["confusion"] == {"en": {"en": 1, "es": 1, "fr": 1}}
     assert report["rejected"] == {"language disagrees with source": 1, "other language: fr": 1}
     assert [poem["poem_id"] for poem in report["disagreeing"]] == ["1", "2"]
-    assert (report["poems_in"], report["poems_kept"]) == (3, len(kept)) == (len(kept) + len(rejects), 1)
+    assert (report["poems_in"], report["poems_kept"], report["kept"]) == (3, 1, {"en": 1})
 
 
 def test_a_candidate_without_a_profile_is_named():
     with pytest.raises(BadInput, match=r"tag\.candidates: 'xx' has no language profile.*langdetect knows af"):
-        tag_poems(table(["a"]), {"en"}, PARAMS.model_copy(update={"candidates": ["en", "xx"]}))
+        read_poems(["a"], PARAMS.model_copy(update={"candidates": ["en", "xx"]}))
 
 
 @pytest.mark.parametrize(("kind", "code"), [("Galician", "gl"), ("Latin", "la"), ("Scots", "sco")])
@@ -249,7 +257,7 @@ def test_languages_without_a_profile_are_entries_of_their_own():
 
 def test_a_candidate_without_its_neighbours_is_named():
     with pytest.raises(BadInput, match=r"'gl' is told from its neighbours, and pt is not there.*Add pt or take gl out"):
-        tag_poems(table(["a"]), {"en"}, PARAMS.model_copy(update={"candidates": ["en", "es", "gl"]}))
+        read_poems(["a"], PARAMS.model_copy(update={"candidates": ["en", "es", "gl"]}))
 
 
 def test_the_stage_writes_tables_and_report(tmp_path, monkeypatch):
