@@ -221,8 +221,8 @@ def main() -> None:
     def make_examples() -> list[Example]:
         if not poems:
             return made_up_examples(arguments.count, arguments.block_size, len(tokenizer))
-        made = (examples_of(tokenizer, request, text, arguments.block_size) for request, text in poems)
-        return [example for examples in made for example in examples]
+        requests, texts = zip(*poems, strict=True)
+        return list(examples_of(tokenizer, requests, list(texts), arguments.block_size))
 
     examples = make_examples()
     tokens, count = sum(len(example.input_ids) for example in examples), len(poems) or arguments.count

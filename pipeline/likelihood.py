@@ -236,17 +236,37 @@ def encode_header(
 
     Header and text are encoded apart, in training as in generation, so that no token straddles the two.
     """
+    start, text = _control_tokens(tokenizer, request, spoken_language)
+    return start + encode_text(tokenizer, text)
+
+
+def encode_headers(tokenizer: PreTrainedTokenizerBase, requests: Sequence[Request]) -> list[list[int]]:
+    """`encode_header` of each request, on all cores."""
+    headers = [_control_tokens(tokenizer, request) for request in requests]
+    texts = encode_texts(tokenizer, [text for _, text in headers])
+    return [start + ids for (start, _), ids in zip(headers, texts, strict=True)]
+
+
+def _control_tokens(
+    tokenizer: PreTrainedTokenizerBase, request: Request, spoken_language: str | None = None
+) -> tuple[list[int], str]:
+    """The ids that no text can spell with which a header begins, and the text that follows them."""
     ids = [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []
     text = header(request, spoken_language)
     control = tokenizer.convert_tokens_to_ids(language_token(request.language))
     if spoken_language is None and control not in (None, tokenizer.unk_token_id):
-        ids, text = [*ids, control], text.removeprefix(language_token(request.language))
-    return ids + encode_text(tokenizer, text)
+        return [*ids, control], text.removeprefix(language_token(request.language))
+    return ids, text
 
 
 def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     """The token ids of what people wrote: a `<|es|>` or an end-of-text in it is spelt out, and controls nothing."""
     return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+
+
+def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
+    """`encode_text` of each text, on all cores."""
+    return tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"] if texts else []
 
 
 def bits_per_byte(log_likelihoods: Sequence[float], texts: Sequence[str]) -> float:

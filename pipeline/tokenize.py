@@ -1,21 +1,27 @@
 """The stage *tokenize*: poems split by duplicate cluster, written in the prompt format, packed into training rows."""
 
 import hashlib
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import ExitStack
+from itertools import chain
 from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from datasets import Dataset
+from datasets import Dataset, concatenate_datasets, disable_progress_bars
 from tokenizers import AddedToken
 from tqdm import tqdm
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from pipeline.base import resolve_base
+from pipeline.engine import in_batches
 from pipeline.likelihood import context_length
 from pipeline.packing import Example, examples_of, pack
 from pipeline.params import Tokenize, load_params
-from pipeline.poems import POEM_SCHEMA, read_table, write_report, write_table
+from pipeline.poems import POEM_SCHEMA, read_batches, table_writer, write_report
 from pipeline.prompt import drop_fields, language_token, poem_request
 from pipeline.stage import BadInput, stage, whole_folder
 from pipeline.vocabulary import KEPT_TOKENS, cut_tokenizer, kept_tokens
@@ -24,6 +30,8 @@ POEMS = Path("data/tagged/poems.parquet")
 TOKENS = Path("data/tokens")
 REPORT = Path("metrics/tokenize.json")
 SPLITS = ("train", "validation", "test")
+BATCH = 500  # poems that are encoded at once
+WINDOW = 10_000  # examples among which rows are packed
 
 
 def split_of(cluster: str, params: Tokenize) -> str:
@@ -38,25 +46,40 @@ def split_of(cluster: str, params: Tokenize) -> str:
     return "validation" if draw < params.test_share + params.validation_share else "train"
 
 
-def split_poems(poems: pd.DataFrame, params: Tokenize) -> dict[str, pd.DataFrame]:
-    """Split a table of poems into train, validation and test, whole clusters each.
+def split_poems(poems: Iterable[pd.DataFrame], folder: Path, params: Tokenize) -> dict[str, dict[str, int]]:
+    """Write the tables of train, validation and test, `<side>.parquet` in a folder: whole clusters each.
+
+    Args:
+        poems: the table, some rows at a time.
+        folder: where the tables go; the rows keep their order.
+        params: the section `tokenize`.
+
+    Returns:
+        For each side how many poems it has in each language.
 
     Raises:
         BadInput: there are no poems, or some language is missing from a split.
     """
-    if poems.empty:
+    counts = {name: Counter() for name in SPLITS}
+    with ExitStack() as tables:
+        writers = {name: tables.enter_context(table_writer(folder / f"{name}.parquet", POEM_SCHEMA)) for name in SPLITS}
+        for batch in poems:
+            sides = batch["cluster"].map(lambda cluster: split_of(cluster, params))
+            for name, add in writers.items():
+                add(batch[sides == name])
+                counts[name].update(batch.loc[sides == name, "language"])
+    languages = sum(counts.values(), Counter())
+    if not languages:
         raise BadInput(
             str(POEMS), "no poems are left", "See data/clean/rejects.parquet and data/tagged/rejects.parquet"
         )
-    sides = poems["cluster"].map(lambda cluster: split_of(cluster, params))
-    splits = {name: poems[sides == name].reset_index(drop=True) for name in SPLITS}
-    for language, count in poems["language"].value_counts().items():
-        for name, split in splits.items():
-            if language not in set(split["language"]):
+    for language, count in languages.items():
+        for name, found in counts.items():
+            if not found[language]:
                 problem = f"the corpus is too small to split: its {count} poems in {language!r} leave none for {name}"
                 remedy = "Add poems, raise tokenize.test_share and tokenize.validation_share, or drop the language"
                 raise BadInput(str(POEMS), problem, remedy)
-    return splits
+    return {name: dict(sorted(found.items())) for name, found in counts.items()}
 
 
 def add_language_tokens(tokenizer: PreTrainedTokenizerBase, languages: list[str]) -> None:
@@ -77,13 +100,20 @@ def tokenize_poems(
     Raises:
         BadInput: a header alone fills a row.
     """
-    examples = []
-    for poem in tqdm(poems.to_dict("records"), desc="tokenize", unit=" poems", disable=len(poems) < 1000):
-        request = poem_request(poem)
-        if training:
-            request = drop_fields(request, params.drop_field, Random(f"{params.seed}:{poem['poem_id']}"))
-        examples += examples_of(tokenizer, request, poem["text"], params.block_size)
-    return examples
+    requests = [poem_request(poem) for poem in poems.to_dict("records")]
+    if training:
+        requests = [
+            drop_fields(request, params.drop_field, Random(f"{params.seed}:{poem_id}"))
+            for request, poem_id in zip(requests, poems["poem_id"], strict=True)
+        ]
+    texts = poems["text"].tolist()
+    return [
+        example
+        for start in range(0, len(texts), BATCH)  # what the tokenizer says of a text is many times its size
+        for example in examples_of(
+            tokenizer, requests[start : start + BATCH], texts[start : start + BATCH], params.block_size
+        )
+    ]
 
 
 def used_tokens(
@@ -95,49 +125,60 @@ def used_tokens(
     return set().union(*(example.input_ids for example in examples), *names)
 
 
-def rows_report(examples: list[Example], rows: int, block_size: int) -> dict[str, float]:
-    """How many tokens the rows hold, how many of them the loss counts, and the share of positions that are real."""
-    tokens = sum(len(example.input_ids) for example in examples)
-    headers = sum(example.header_length for example in examples)
+def write_rows(table: Path, folder: Path, tokenizer: PreTrainedTokenizerBase, params: Tokenize) -> dict[str, float]:
+    """Pack the poems of a split's table into rows, a data set in a folder.
+
+    What shares a row is chosen among `WINDOW` examples, and no more are held: rows of a larger corpus are as full.
+
+    Returns:
+        How many rows and tokens there are, how many tokens the loss counts, and the share of positions that are real.
+    """
+    training = table.stem == "train"
+    batches = (tokenize_poems(batch, tokenizer, params, training) for batch in read_batches(table))
+    progress = tqdm(chain.from_iterable(batches), desc=f"tokenize {table.stem}", unit=" examples", leave=False)
+    tokens = headers = 0
+    with TemporaryDirectory() as temporary:
+        windows = []
+        for examples in in_batches(progress, WINDOW):
+            tokens += sum(len(example.input_ids) for example in examples)
+            headers += sum(example.header_length for example in examples)
+            window = Path(temporary, str(len(windows)))
+            Dataset.from_dict(pack(examples, params.block_size, tokenizer.pad_token_id)).save_to_disk(window)
+            windows.append(Dataset.load_from_disk(window))
+        rows = concatenate_datasets(windows)
+        rows.save_to_disk(folder)
     return {
-        "rows": rows,
+        "rows": len(rows),
         "tokens": tokens,
         "tokens_in_loss": tokens - headers,
-        "utilisation": round(tokens / (rows * block_size), 4),
+        "utilisation": round(tokens / (len(rows) * params.block_size), 4),
     }
 
 
 @stage
 def main() -> None:
+    disable_progress_bars()  # of `datasets`, one for each window
     params = load_params()
     block_size = params.tokenize.block_size
-    splits = split_poems(read_table(POEMS), params.tokenize)
-    base = resolve_base(params.base)
-    context = context_length(AutoConfig.from_pretrained(base))
-    if block_size > context:
-        problem = f"{block_size} is more than the {context} tokens {params.base} reads"
-        raise BadInput("params.yaml: tokenize.block_size", problem, f"Set at most {context}")
-    tokenizer = AutoTokenizer.from_pretrained(base)
-    kept = None
-    if params.tokenize.cut_vocabulary:
-        kept = kept_tokens(tokenizer, used_tokens(splits["train"], tokenizer, params.languages, params.tokenize))
-        tokenizer = cut_tokenizer(tokenizer, kept)
-    add_language_tokens(tokenizer, list(params.languages))
-    report = {
-        "poems": {name: split["language"].value_counts().sort_index().to_dict() for name, split in splits.items()},
-        "vocabulary": len(tokenizer),
-    }
     with whole_folder(TOKENS) as partial:
-        if kept is not None:
+        counts = split_poems(read_batches(POEMS), partial, params.tokenize)
+        base = resolve_base(params.base)
+        context = context_length(AutoConfig.from_pretrained(base))
+        if block_size > context:
+            problem = f"{block_size} is more than the {context} tokens {params.base} reads"
+            raise BadInput("params.yaml: tokenize.block_size", problem, f"Set at most {context}")
+        tokenizer = AutoTokenizer.from_pretrained(base)
+        if params.tokenize.cut_vocabulary:
+            batches = read_batches(partial / "train.parquet")
+            used = (used_tokens(batch, tokenizer, params.languages, params.tokenize) for batch in batches)
+            kept = kept_tokens(tokenizer, set().union(*used))
+            tokenizer = cut_tokenizer(tokenizer, kept)
             np.save(partial / KEPT_TOKENS, kept)
+        add_language_tokens(tokenizer, list(params.languages))
         tokenizer.save_pretrained(partial / "tokenizer")
+        report = {"poems": counts, "vocabulary": len(tokenizer)}
         for name in ("train", "validation"):
-            examples = tokenize_poems(splits[name], tokenizer, params.tokenize, training=name == "train")
-            rows = Dataset.from_dict(pack(examples, block_size, tokenizer.pad_token_id))
-            rows.save_to_disk(partial / name)
-            report[name] = rows_report(examples, len(rows), block_size)
-        for name, split in splits.items():
-            write_table(split, partial / f"{name}.parquet", POEM_SCHEMA)
+            report[name] = write_rows(partial / f"{name}.parquet", partial / name, tokenizer, params.tokenize)
     write_report(report, REPORT)
     train = report["train"]
     print(f"{train['rows']} training rows of {block_size} tokens, {train['utilisation']:.1%} of them real")

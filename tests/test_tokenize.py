@@ -18,11 +18,11 @@ from transformers import AutoTokenizer
 from pipeline import tokenize
 from pipeline.base import load_base
 from pipeline.likelihood import bits_per_byte, hidden_states, poem_log_likelihoods, summed_loss, token_losses
-from pipeline.packing import Example, best_fit, cut_at_lines, examples_of, pack
-from pipeline.poems import read_report, read_table
+from pipeline.packing import Example, best_fit, cut_at_lines, even_out, examples_of, pack
+from pipeline.poems import POEM_SCHEMA, read_report, read_table, write_table
 from pipeline.prompt import Request, header
 from pipeline.stage import BadInput
-from pipeline.tokenize import add_language_tokens, split_poems, tokenize_poems
+from pipeline.tokenize import add_language_tokens, split_poems, tokenize_poems, write_rows
 
 KNOBS = {"tokenize.block_size": 256, "tokenize.validation_share": 0.15, "tokenize.test_share": 0.15}
 PARAMS = changed_params(KNOBS).tokenize
@@ -38,49 +38,62 @@ def tokenizer():
 # The split
 
 
-def test_each_poem_falls_on_one_side_and_none_is_lost():
+@pytest.fixture
+def split(tmp_path):
+    """Split a table of poems, which comes a few rows at a time, and read the tables of the sides."""
+    folders = (tmp_path / str(number) for number in itertools.count())
+
+    def split(poems, params=PARAMS):
+        (folder := next(folders)).mkdir()
+        split_poems((poems[start : start + 7] for start in range(0, len(poems), 7)), folder, params)
+        return {name: read_table(folder / f"{name}.parquet") for name in tokenize.SPLITS}
+
+    return split
+
+
+def test_each_poem_falls_on_one_side_and_none_is_lost(split):
     poems = made_up_poems(60)
-    splits = split_poems(poems, PARAMS)
+    splits = split(poems)
     assert sorted(pd.concat(splits.values())["poem_id"]) == sorted(poems["poem_id"])
 
 
-def test_twins_never_cross_the_split():
+def test_twins_never_cross_the_split(split):
     poems = made_up_poems(90)
     poems["cluster"] = [f"{language}{number % 30}" for number, language in enumerate(poems["language"])]
-    splits = split_poems(poems, PARAMS)
+    splits = split(poems)
     sides = [set(split["cluster"]) for split in splits.values()]
     assert sum(map(len, sides)) == len(set.union(*sides)) == 60
 
 
-def test_the_shares_are_close_to_those_asked_for():
-    splits = split_poems(made_up_poems(1000), PARAMS)
+def test_the_shares_are_close_to_those_asked_for(split):
+    splits = split(made_up_poems(1000))
     for name in ("validation", "test"):
         for share in splits[name]["language"].value_counts() / 1000:
             assert share == pytest.approx(0.15, abs=0.04)
 
 
-def test_adding_poems_moves_none_of_those_that_were_there():
+def test_adding_poems_moves_none_of_those_that_were_there(split):
     poems = made_up_poems(120)
-    before, after = split_poems(made_up_poems(60), PARAMS), split_poems(poems.sample(frac=1, random_state=0), PARAMS)
+    before, after = split(made_up_poems(60)), split(poems.sample(frac=1, random_state=0))
     for name in tokenize.SPLITS:
         assert set(before[name]["poem_id"]) <= set(after[name]["poem_id"])
 
 
-def test_another_seed_makes_another_split():
-    one, other = (split_poems(made_up_poems(60), PARAMS.model_copy(update={"seed": seed})) for seed in (0, 1))
+def test_another_seed_makes_another_split(split):
+    one, other = (split(made_up_poems(60), PARAMS.model_copy(update={"seed": seed})) for seed in (0, 1))
     assert set(one["test"]["poem_id"]) != set(other["test"]["poem_id"])
 
 
-def test_a_corpus_too_small_to_split_is_refused_with_the_count_and_the_language():
+def test_a_corpus_too_small_to_split_is_refused_with_the_count_and_the_language(split):
     poems = made_up_poems(60)
     few = pd.concat([poems[poems["language"] == "es"], poems[poems["language"] == "en"].head(2)])
     with pytest.raises(BadInput, match=r"too small to split: its 2 poems in 'en'.*Add poems"):
-        split_poems(few, PARAMS)
+        split(few)
 
 
-def test_no_poems_at_all_is_refused_and_points_at_the_rejects():
+def test_no_poems_at_all_is_refused_and_points_at_the_rejects(split):
     with pytest.raises(BadInput, match=r"no poems.*rejects\.parquet"):
-        split_poems(made_up_poems(0), PARAMS)
+        split(made_up_poems(0))
 
 
 # Poems as examples
@@ -139,7 +152,7 @@ def test_a_poem_longer_than_a_row_goes_on_under_its_header_from_a_whole_line(tok
 @settings(deadline=None, max_examples=50)
 def test_no_poem_is_cut_that_fits_a_row_and_no_token_of_a_longer_one_is_lost(tokenizer, lines):
     text = "\n".join(lines)
-    examples = list(examples_of(tokenizer, Request("es", title="Agua"), text, block_size=64))
+    examples = list(examples_of(tokenizer, [Request("es", title="Agua")], [text], block_size=64))
     ids = tokenizer.encode(text, add_special_tokens=False)
     head = examples[0].header_length
     assert (len(examples) == 1) == (head + len(ids) + 1 <= 64)
@@ -175,6 +188,26 @@ def test_at_scale_nearly_every_position_is_a_real_token():
     random = Random(0)
     lengths = [min(256, max(24, int(random.lognormvariate(5, 0.6)))) for _ in range(5000)]
     assert sum(lengths) / (256 * len(best_fit(lengths, 256))) >= 0.97
+
+
+@given(st.lists(st.integers(1, 64), max_size=60))
+@settings(deadline=None, max_examples=30)
+def test_evening_out_loses_no_item_overfills_no_bin_and_never_needs_more(lengths):
+    bins = best_fit(lengths, 64)
+    fuller = even_out(bins, lengths, 64)
+    assert sorted(item for items in fuller for item in items) == list(range(len(lengths)))
+    assert all(0 < sum(lengths[item] for item in items) <= 64 for items in fuller)
+    assert len(fuller) <= len(bins)
+    assert even_out(bins, lengths, 64) == fuller
+
+
+def test_a_few_hundred_poems_that_fit_two_or_three_to_a_row_fill_rows_too():
+    random = Random(1)
+    lengths = [int(random.triangular(100, 360, 180)) for _ in range(260)]
+    fullest = -(-sum(lengths) // 512)
+    bins = best_fit(lengths, 512)
+    assert len(bins) > fullest + 1
+    assert len(even_out(bins, lengths, 512)) <= fullest + 1
 
 
 @given(
@@ -232,7 +265,8 @@ def test_a_packed_batch_gives_each_token_the_likelihood_it_has_alone(tiny_bases,
     rows = {
         name: torch.from_numpy(column).long() for name, column in pack(examples, 256, tokenizer.pad_token_id).items()
     }
-    order = [item for items in best_fit([len(example.input_ids) for example in examples], 256) for item in items]
+    lengths = [len(example.input_ids) for example in examples]
+    order = [item for items in even_out(best_fit(lengths, 256), lengths, 256) for item in items]
     assert len(rows["input_ids"]) < len(examples)
     with torch.no_grad():
         packed = token_losses(model, hidden_states(model, rows["input_ids"], rows["position_ids"]), rows["labels"])
@@ -314,6 +348,30 @@ def test_the_stage_writes_rows_tables_and_a_tokenizer(tmp_path, monkeypatch, tin
         assert report[name]["tokens"] == real
         assert report[name]["tokens_in_loss"] == (rows["labels"][:] != -100).sum()
         assert report[name]["utilisation"] == pytest.approx(real / (256 * len(rows)), abs=1e-3)
+
+
+def test_rows_of_many_windows_hold_what_those_of_one_hold(tmp_path, monkeypatch, tokenizer):
+    write_table(made_up_poems(60), tmp_path / "train.parquet", POEM_SCHEMA)
+
+    def poems_in_rows(name):
+        report = write_rows(tmp_path / "train.parquet", tmp_path / name, tokenizer, PARAMS)
+        rows = Dataset.load_from_disk(tmp_path / name).with_format("numpy")
+        labels, text = rows["labels"][:].ravel(), rows["input_ids"][:].ravel()
+        ends = np.flatnonzero(labels == tokenizer.eos_token_id) + 1
+        return report, sorted(
+            part[part_labels != -100].tolist()
+            for part, part_labels in zip(np.split(text, ends), np.split(labels, ends), strict=True)
+        )
+
+    one_report, one = poems_in_rows("one")
+    monkeypatch.setattr(tokenize, "WINDOW", 7)
+    monkeypatch.setattr(tokenize, "BATCH", 4)
+    many_report, many = poems_in_rows("many")
+    assert many == one
+    assert many_report["rows"] >= one_report["rows"]
+    assert [many_report[name] for name in ("tokens", "tokens_in_loss")] == [
+        one_report[name] for name in ("tokens", "tokens_in_loss")
+    ]
 
 
 def test_a_failure_leaves_no_half_written_tokens(tmp_path, monkeypatch, tiny_bases, capsys):
