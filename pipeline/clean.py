@@ -4,23 +4,24 @@ import hashlib
 import json
 import re
 import sys
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
-from tqdm import tqdm
 
 from pipeline import cleaning_rules, drama, duplicates, margins
 from pipeline.broken import BROKEN, build_lexicon, repair_broken
 from pipeline.cleaning_rules import clean_field, clean_text, rules_for, words_of
-from pipeline.duplicates import find_duplicates, sketch_texts
-from pipeline.engine import map_batches
+from pipeline.duplicates import Twins, find_duplicates, sketch_texts
+from pipeline.engine import in_batches, map_batches
 from pipeline.long_poems import cut_poem
 from pipeline.params import Clean, load_params
-from pipeline.poems import POEM_SCHEMA, RAW_FIELDS, REJECT_SCHEMA, part_id, write_report, write_table
+from pipeline.poems import POEM_SCHEMA, RAW_FIELDS, REJECT_SCHEMA, part_id, table_writer, write_report
 from pipeline.reuse import STORES, code_version, map_new
+from pipeline.scratch import Poem, Verdict, open_scratch
 from pipeline.stage import BadInput, stage, whole_folder
 
 RAW = Path("data/raw")
@@ -28,31 +29,33 @@ CLEAN = Path("data/clean")
 REPORT = Path("metrics/clean.json")
 EXAMPLES = 3  # shown for each rule
 _EXAMPLE_LENGTH = 80
+_BATCH = 500
 _YEAR = re.compile(r"(?<!\d)(?:1\d|20)\d\d(?!\d)")
 
-Poem = dict[str, Any]
 Changes = dict[str, tuple[str, str]]  # by rule, the place before and after
 
 
-def read_raw(folder: Path = RAW) -> list[Poem]:
-    """All raw records of a folder, one JSON object a line, by file name.
+def read_raw(folder: Path = RAW) -> Iterator[Poem]:
+    """The raw records of a folder, one JSON object a line, by file name.
 
     Raises:
         BadInput: there is no record, or a line is not one.
     """
-    records = []
+    found = False
     for file in sorted(folder.glob("*.jsonl")):
         # Bytes, because a text file would also end lines at characters that stand inside poems.
-        for number, line in enumerate(file.read_bytes().splitlines(), 1):
-            try:
-                record = json.loads(line)
-                records.append({field: record.get(field) for field in RAW_FIELDS} | {"source": record["source"]})
-            except (ValueError, KeyError, AttributeError) as error:
-                place = f"{file}: line {number}"
-                raise BadInput(place, f"not a raw poem ({error!r})", "Remove the file and run scrape again") from error
-    if not records:
+        with file.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    record = json.loads(line)
+                    yield {field: record.get(field) for field in RAW_FIELDS} | {"source": record["source"]}
+                except (ValueError, KeyError, AttributeError) as error:
+                    place = f"{file}: line {number}"
+                    problem = f"not a raw poem ({error!r})"
+                    raise BadInput(place, problem, "Remove the file and run scrape again") from error
+                found = True
+    if not found:
         raise BadInput(str(folder), "there is no poem", "Run scrape, and see its report in metrics/scrape.json")
-    return records
 
 
 def poem_id(source: str, text: str) -> str:
@@ -107,24 +110,49 @@ def _first_difference(before: str, after: str) -> tuple[str, str]:
     return before[start : start + _EXAMPLE_LENGTH], after[start : start + _EXAMPLE_LENGTH]
 
 
-def repair_poems(poems: Sequence[Poem], address: str | None = None, workers: int | None = None) -> int:
-    """Bring back lost letters in place, by the words of the other poems in the language; how many poems changed."""
-    broken = [poem for poem in poems if BROKEN in poem["text"] or BROKEN in (poem["title"] or "")]
-    lexicons = {
-        language: build_lexicon(poem["text"] for poem in poems if poem["declared_language"] == language)
-        for language in sorted({poem["declared_language"] for poem in broken}, key=str)
-    }
-    restored = [
-        (repair_broken(poem["text"], lexicons[poem["declared_language"]]), poem["title"], poem["author"])
-        for poem in broken
-    ]
-    texts = map_batches(clean_texts, restored, address=address, workers=workers)
-    changed = 0
-    for poem, text in zip(broken, texts, strict=True):
-        title = repair_broken(poem["title"], lexicons[poem["declared_language"]]) if poem["title"] else None
-        changed += text != poem["text"]
-        poem.update(text=text, title=None if title and BROKEN in title else title, **measures(text))
-    return changed
+def count_words(poems: Iterable[Poem]) -> dict[str | None, Counter[str]]:
+    """What `build_lexicon` counts in the poems of each declared language."""
+    lexicons: dict[str | None, Counter[str]] = defaultdict(Counter)
+    for batch in in_batches(poems, _BATCH):
+        for language in {poem["declared_language"] for poem in batch}:
+            texts = (poem["text"] for poem in batch if poem["declared_language"] == language)
+            lexicons[language].update(build_lexicon(texts))
+    return lexicons
+
+
+def repair_poems(
+    poems: Callable[[], Iterator[Poem]], address: str | None = None, workers: int | None = None
+) -> Iterator[tuple[Poem, bool]]:
+    """Bring back lost letters by the words of the other poems in the language.
+
+    Args:
+        poems: gives all poems anew at each call, so that none need be held.
+        address: a Dask scheduler; None for this machine.
+        workers: processes on this machine.
+
+    Yields:
+        Each poem, and whether its text changed.
+    """
+    lexicons = count_words(poems())
+
+    def restored() -> Iterator[tuple[str, str | None, str | None]]:
+        for poem in filter(is_broken, poems()):
+            yield repair_broken(poem["text"], lexicons[poem["declared_language"]]), poem["title"], poem["author"]
+
+    texts = map_batches(clean_texts, restored(), address=address, workers=workers)
+    for poem in poems():
+        changed = False
+        if is_broken(poem):
+            text = next(texts)
+            changed = text != poem["text"]
+            title = repair_broken(poem["title"], lexicons[poem["declared_language"]]) if poem["title"] else None
+            poem.update(text=text, title=None if title and BROKEN in title else title, **measures(text))
+        yield poem, changed
+
+
+def is_broken(poem: Poem) -> bool:
+    """Whether a letter of its text or title is lost."""
+    return BROKEN in poem["text"] or BROKEN in (poem["title"] or "")
 
 
 def parts_of(poem: Poem, max_words: int) -> list[Poem]:
@@ -158,79 +186,91 @@ def fault(poem: Poem, params: Clean) -> tuple[str, str] | None:
 
 
 def clean_corpus(
-    records: Sequence[Poem],
+    records: Iterable[Poem],
     params: Clean,
+    folder: Path,
     address: str | None = None,
     workers: int | None = None,
     stores: Path | None = None,
-) -> tuple[pd.DataFrame, pd.DataFrame, dict[str, Any]]:
-    """Clean raw records.
+) -> dict[str, Any]:
+    """Clean raw records, and write `poems.parquet` in the order of their ids, and `rejects.parquet`.
+
+    Every record, or each of its parts, is in one of the tables. Some thousand poems are held in memory at a time.
 
     Args:
-        records: what `read_raw` returns.
+        records: what `read_raw` yields.
         params: the section `clean`.
+        folder: where the tables go.
         address: a Dask scheduler; None for this machine.
         workers: processes on this machine; the result is the same for any number.
         stores: folder of what earlier runs computed, which changes the time it takes and nothing else.
 
     Returns:
-        The poems kept in the order of their ids, the rejects, and the report. Every record, or each of its parts, is
-        in one of the tables.
+        The report.
     """
     where = {"address": address, "workers": workers}
     code = code_version(sys.modules[__name__], cleaning_rules, drama, margins, "ftfy")
-    cleaned = list(map_new(clean_poems, records, code=code, store=stores and stores / "cleaned.sqlite", **where))
-    poems = [poem for poem, _ in cleaned]
-    repaired = repair_poems(poems, **where)
-    if params.long_poems == "cut":
-        poems = [part for poem in poems for part in parts_of(poem, params.max_words)]
-    sound, rejects = [], []
-    for poem in tqdm(poems, desc="filter", unit=" poems", disable=len(poems) < 5000):
-        found = fault(poem, params)
-        if found is None:
-            sound.append(poem)
-        else:
-            rejects.append({**poem, "reason": found[0], "detail": found[1]})
-    texts = [poem["text"] for poem in sound]
-    code = code_version(duplicates, "datasketch", "xxhash")
-    sketches = list(map_new(sketch_texts, texts, code=code, store=stores and stores / "sketches.sqlite", **where))
-    kept, twins = find_duplicates(sound, sketches, params.duplicate_similarity, params.cluster_similarity)
-    rejects.extend(twins)
-    kept.sort(key=lambda poem: poem["poem_id"])
-    rejects.sort(key=lambda poem: (poem["reason"], poem["poem_id"], poem["url"] or ""))
-    report = {
-        "poems_in": len(records),
-        "cut": sum(poem["part"] == 1 for poem in poems),
-        "parts": sum(poem["part"] is not None for poem in poems),
-        "poems_kept": len(kept),
-        "kept": dict(sorted(Counter(poem["declared_language"] or "undeclared" for poem in kept).items())),
-        "clusters": len({poem["cluster"] for poem in kept}),
-        "rejected": dict(sorted(Counter(poem["reason"] for poem in rejects).items())),
-        "rules": {**_rules_report([changes for _, changes in cleaned]), "lost letters": {"changed": repaired}},
-    }
-    columns = REJECT_SCHEMA.names
-    return pd.DataFrame(kept, columns=POEM_SCHEMA.names), pd.DataFrame(rejects, columns=columns), report
-
-
-def _rules_report(changes: Sequence[Changes]) -> dict[str, Any]:
-    """For each rule how many poems it changed, and the first of them as examples."""
-    report = {}
-    for name, _ in rules_for(None, None):
-        found = [change[name] for change in changes if name in change]
-        report[name] = {
-            "changed": len(found),
-            "examples": [{"before": before, "after": after} for before, after in found[:EXAMPLES]],
+    cleaned = map_new(clean_poems, records, code=code, store=stores and stores / "cleaned.sqlite", **where)
+    counts: Counter[str] = Counter()
+    with open_scratch(folder) as scratch:
+        for poem, repaired in repair_poems(lambda: (each for each, _ in cleaned), **where):
+            parts = parts_of(poem, params.max_words) if params.long_poems == "cut" else [poem]
+            for part in parts:
+                scratch.add(part, fault(part, params))
+            counts.update(repaired=repaired, cut=len(parts) > 1, parts=len(parts) if len(parts) > 1 else 0)
+        best_first = scratch.best_first()
+        code = code_version(duplicates, "datasketch", "xxhash")
+        store = stores and stores / "sketches.sqlite"
+        sketches = map_new(sketch_texts, scratch.texts(best_first["row"]), code=code, store=store, **where)
+        similarities = params.duplicate_similarity, params.cluster_similarity
+        scratch.judge(verdicts(best_first, find_duplicates(best_first["id"], sketches, *similarities, folder)))
+        with table_writer(folder / "poems.parquet", POEM_SCHEMA) as add:
+            for batch in in_batches(scratch.kept(), _BATCH):
+                add(pd.DataFrame(batch))
+        with table_writer(folder / "rejects.parquet", REJECT_SCHEMA) as add:
+            for batch in in_batches(scratch.rejected(), _BATCH):
+                add(pd.DataFrame(batch))
+        return {
+            "poems_in": len(cleaned),
+            "cut": counts["cut"],
+            "parts": counts["parts"],
+            **scratch.report(),
+            "rules": {
+                **_rules_report(changes for _, changes in cleaned),
+                "lost letters": {"changed": counts["repaired"]},
+            },
         }
+
+
+def verdicts(poems: np.ndarray, twins: Twins) -> Iterator[Verdict]:
+    """What `Scratch.judge` wants to know of each of the poems, the best copies first, once their twins are found."""
+    for place, row in enumerate(poems["row"].tolist()):
+        best, alike = twins.exact[place], twins.near[place]
+        if best != place:
+            yield "exact duplicate", f"of {poems['id'][best].decode()}", None, row
+        elif alike >= 0:
+            detail = f"{twins.similarity[place]:.2f} like {poems['id'][alike].decode()}"
+            yield "near duplicate", detail, None, row
+        else:
+            yield None, None, poems["id"][twins.cluster[place]].decode(), row
+
+
+def _rules_report(changes: Iterable[Changes]) -> dict[str, Any]:
+    """For each rule how many poems it changed, and the first of them as examples."""
+    report: dict[str, Any] = {name: {"changed": 0, "examples": []} for name, _ in rules_for(None, None)}
+    for change in changes:
+        for name, (before, after) in change.items():
+            report[name]["changed"] += 1
+            if len(report[name]["examples"]) < EXAMPLES:
+                report[name]["examples"].append({"before": before, "after": after})
     return report
 
 
 @stage
 def main() -> None:
     params = load_params()
-    poems, rejects, report = clean_corpus(read_raw(), params.clean, params.engine.address, stores=STORES)
     with whole_folder(CLEAN) as partial:
-        write_table(poems, partial / "poems.parquet", POEM_SCHEMA)
-        write_table(rejects, partial / "rejects.parquet", REJECT_SCHEMA)
+        report = clean_corpus(read_raw(), params.clean, partial, params.engine.address, stores=STORES)
     write_report(report, REPORT)
     reasons = ", ".join(f"{count} {reason}" for reason, count in report["rejected"].items())
     print(f"{report['poems_kept']} of {report['poems_in']} poems kept" + (f"; dropped: {reasons}" if reasons else ""))

@@ -1,27 +1,34 @@
 """Twin poems: exact ones by a hash, near ones by MinHash, and the clusters that may not cross the test split.
 
-Signatures are datasketch's; poems that share a band of theirs are checked by the exact Jaccard similarity. Bands are
-sorted one after the other rather than indexed all at once, which keeps memory to one band's worth for any corpus.
+Signatures are datasketch's; poems that share a band of theirs are checked by the exact Jaccard similarity. Sketches lie
+on disk, and bands are sorted one after the other, which keeps memory to one band's worth.
 Two editions of a poem share most pairs of words, once old spelling is set aside; two sonnets that share a line do not.
 """
 
 import hashlib
+import os
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from array import array
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from itertools import chain, pairwise
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 import numpy as np
 import xxhash
 from datasketch import MinHash
 from tqdm import tqdm
 
-from pipeline.poems import whole_id
+from pipeline.engine import in_batches
 
 PERMUTATIONS = 128
+_BATCH = 500
+_EXACT_BYTES = 16
+_LINES_AT_ONCE = 1 << 22
 _COMMON = 12  # poems in which a line may stand before it says nothing about any two of them
 _SPELLINGS = str.maketrans("ujyçz", "viics")
 _INNER_VOWEL = re.compile(r"\B[aeio]+")
@@ -41,9 +48,9 @@ def normalise(text: str) -> str:
     return _NO_WORD.sub(" ", _APOSTROPHE.sub("", text))
 
 
-def exact_key(normalised: str) -> str:
+def exact_key(normalised: str) -> bytes:
     """A hash that two poems share where they have the same words in the same order."""
-    return hashlib.sha256(" ".join(normalised.split()).encode()).hexdigest()
+    return hashlib.blake2b(" ".join(normalised.split()).encode(), digest_size=_EXACT_BYTES).digest()
 
 
 def skeleton(normalised: str) -> str:
@@ -69,7 +76,7 @@ class Sketch:
         lines: its distinct lines of a few words or more, as sorted 64-bit hashes.
     """
 
-    exact: str
+    exact: bytes
     shingles: np.ndarray
     signature: np.ndarray
     lines: np.ndarray
@@ -85,7 +92,12 @@ def sketch_texts(texts: Sequence[str]) -> list[Sketch]:
         minhash.update_batch(own.tolist())
         lines = {xxhash.xxh64_intdigest(line.strip().encode()) for line in normalised.split("\n") if _is_telling(line)}
         sketches.append(
-            Sketch(exact_key(normalised), own, minhash.hashvalues, np.array(sorted(lines), dtype=np.uint64))
+            Sketch(
+                exact_key(normalised),
+                own,
+                minhash.hashvalues.astype(np.uint32),
+                np.array(sorted(lines), dtype=np.uint64),
+            )
         )
     return sketches
 
@@ -123,44 +135,107 @@ def sharing_pairs(keys: np.ndarray, owners: np.ndarray, most: int | None = None)
     return np.concatenate(found)
 
 
-def similar_pairs(sketches: Sequence[Sketch], threshold: float) -> Iterator[tuple[int, int, float]]:
-    """Pairs of poems whose similarity is at least `threshold`: both places, the lower first, and the similarity."""
-    if not sketches:
-        return
-    # Bands this short miss few pairs at the threshold; the exact check takes care of the many that they propose.
-    rows = 3 if threshold < 0.6 else 5
-    signatures = np.stack([sketch.signature for sketch in sketches])
-    places = np.arange(len(sketches))
-    candidates = np.empty(0, dtype=np.int64)
-    for start in range(0, PERMUTATIONS - rows + 1, rows):
-        band = np.zeros(len(sketches), dtype=np.uint64)
-        for column in signatures[:, start : start + rows].T:
-            band = band * _MIXER + column  # what two bands share by chance, the exact check tells apart
-        pairs = sharing_pairs(band, places)
-        candidates = np.union1d(candidates, pairs[:, 0] * len(sketches) + pairs[:, 1])
-    for code in tqdm(candidates.tolist(), desc="near duplicates", disable=len(sketches) < 5000):
-        first, second = divmod(code, len(sketches))
-        alike = similarity(sketches[first].shingles, sketches[second].shingles)
-        if alike >= threshold:
-            yield first, second, alike
+class SketchFiles:
+    """Sketches on disk: memory holds some tens of bytes for each, wherever they are compared.
 
+    Args:
+        folder: an empty one, for the files.
+        sketches: of all poems, in an order of their places.
+        rows: values of a signature that make up a band.
 
-def overlapping_pairs(sketches: Sequence[Sketch], threshold: float) -> list[tuple[int, int]]:
-    """Pairs of which one holds at least the share `threshold` of the other's lines, and three of them at least.
-
-    This is how an excerpt finds the poem it was taken from, which Jaccard similarity does not show.
+    Attributes:
+        first: for each place the first that has the same words in the same order, shape (poems,).
+        distinct: the places which are the first of theirs, ascending.
     """
-    sizes = np.array([sketch.lines.size for sketch in sketches], dtype=np.int64)
-    lines = np.concatenate([sketch.lines for sketch in sketches]) if sketches else np.empty(0, dtype=np.uint64)
-    shared = sharing_pairs(lines, np.repeat(np.arange(len(sketches)), sizes), most=_COMMON)
-    pairs, counts = np.unique(shared, axis=0, return_counts=True)
-    enough = counts >= np.maximum(3, threshold * sizes[pairs].min(axis=1, initial=sizes.max(initial=0)))
-    return [tuple(pair) for pair in pairs[enough].tolist()]
+
+    def __init__(self, folder: Path, sketches: Iterable[Sketch], rows: int) -> None:
+        self._folder = folder
+        self._bands = range(0, PERMUTATIONS - rows + 1, rows)
+        exact, sizes, line_sizes = bytearray(), array("q"), array("q")
+        with ExitStack() as stack:
+            bands, shingle_file, line_file, owner_file = (
+                [stack.enter_context((folder / f"band-{start}").open("wb")) for start in self._bands],
+                *(stack.enter_context((folder / name).open("wb")) for name in ("shingles", "lines", "owners")),
+            )
+            for batch in in_batches(sketches, _BATCH):
+                signatures = np.stack([sketch.signature for sketch in batch])
+                for start, file in zip(self._bands, bands, strict=True):
+                    band = np.zeros(len(batch), dtype=np.uint64)
+                    for column in signatures[:, start : start + rows].T:
+                        band = band * _MIXER + column  # what two bands share by chance, the exact check tells apart
+                    file.write(band.tobytes())
+                owners = np.arange(len(line_sizes), len(line_sizes) + len(batch), dtype=np.uint32)
+                own_lines = [sketch.lines.size for sketch in batch]
+                owner_file.write(np.repeat(owners, own_lines).tobytes())
+                line_file.write(np.concatenate([sketch.lines for sketch in batch]).tobytes())
+                shingle_file.write(np.concatenate([sketch.shingles for sketch in batch]).tobytes())
+                sizes.extend(sketch.shingles.size for sketch in batch)
+                line_sizes.extend(own_lines)
+                exact.extend(b"".join(sketch.exact for sketch in batch))
+        self._line_sizes = np.array(line_sizes, dtype=np.int64)
+        self._ends = np.cumsum(sizes, dtype=np.int64)
+        _, first, group = np.unique(np.frombuffer(exact, f"S{_EXACT_BYTES}"), return_index=True, return_inverse=True)
+        self.first = first[group]
+        self.distinct = np.flatnonzero(self.first == np.arange(self.first.size))
+
+    def similar_pairs(self, threshold: float) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs of distinct poems whose similarity is at least `threshold`.
+
+        Returns:
+            Both places, the lower first, in ascending order, shape (pairs, 2); and the similarities, shape (pairs,).
+        """
+        count = self.first.size
+        candidates = np.empty(0, dtype=np.int64)
+        for start in self._bands:
+            band = np.fromfile(self._folder / f"band-{start}", dtype=np.uint64)
+            pairs = sharing_pairs(band[self.distinct], self.distinct)
+            candidates = np.union1d(candidates, pairs[:, 0] * count + pairs[:, 1])
+        alike = np.empty(candidates.size)
+        with (self._folder / "shingles").open("rb", buffering=0) as file:
+            for number, code in enumerate(tqdm(candidates, "near duplicates", disable=count < 5000)):
+                first, second = divmod(int(code), count)
+                alike[number] = similarity(self._shingles(first, file), self._shingles(second, file))
+        found = alike >= threshold
+        return np.stack(np.divmod(candidates[found], max(count, 1)), axis=1), alike[found]
+
+    def _shingles(self, place: int, file: BinaryIO) -> np.ndarray:
+        start, end = self._ends[place - 1] if place else 0, self._ends[place]
+        width = np.dtype(np.uint32).itemsize
+        return np.frombuffer(os.pread(file.fileno(), int(end - start) * width, int(start) * width), dtype=np.uint32)
+
+    def overlapping_pairs(self, threshold: float) -> np.ndarray:
+        """Pairs of distinct poems, one of which holds at least the share `threshold` of the other's lines, and three.
+
+        This is how an excerpt finds the poem it was taken from, which Jaccard similarity does not show.
+
+        Returns:
+            Both places, the lower first, shape (pairs, 2).
+        """
+        count = self.first.size
+        parts = 1 + int(self._line_sizes.sum()) // _LINES_AT_ONCE
+        shared = [np.empty(0, dtype=np.int64)]
+        for part in range(parts):
+            pairs = sharing_pairs(*self._lines(part, parts), most=_COMMON)
+            shared.append(pairs[:, 0] * count + pairs[:, 1])
+        codes, counts = np.unique(np.concatenate(shared), return_counts=True)
+        pairs = np.stack(np.divmod(codes, max(count, 1)), axis=1)
+        return pairs[counts >= np.maximum(3, threshold * self._line_sizes[pairs].min(axis=1, initial=1 << 40))]
+
+    def _lines(self, part: int, parts: int) -> tuple[np.ndarray, np.ndarray]:
+        """One of `parts` parts of the lines of distinct poems, split by their hash, and the places they stand in."""
+        found = []
+        with (self._folder / "lines").open("rb") as lines, (self._folder / "owners").open("rb") as owners:
+            while (keys := np.fromfile(lines, np.uint64, _LINES_AT_ONCE)).size:
+                places = np.fromfile(owners, np.uint32, _LINES_AT_ONCE).astype(np.int64)
+                chosen = (keys % np.uint64(parts) == part) & (self.first[places] == places)
+                found.append((keys[chosen], places[chosen]))
+        keys, places = zip(*found, strict=True) if found else (np.empty((1, 0), np.uint64), np.empty((1, 0), np.int64))
+        return np.concatenate(keys), np.concatenate(places)
 
 
-def components(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
+def components(size: int, pairs: Iterable[tuple[int, int]]) -> np.ndarray:
     """Union-find: for each of `size` places the lowest place it is linked to, through however many pairs."""
-    root = list(range(size))
+    root = np.arange(size)
 
     def find(place: int) -> int:
         while root[place] != place:
@@ -171,60 +246,59 @@ def components(size: int, pairs: Iterable[tuple[int, int]]) -> list[int]:
     for first, second in pairs:
         low, high = sorted((find(first), find(second)))
         root[high] = low
-    return [find(place) for place in range(size)]
+    for place in np.flatnonzero(root != np.arange(size)):
+        root[place] = find(place)
+    return root
 
 
-def quality(poem: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What sorts the best copy of a poem first: whole letters, known author and title, more text; then its id."""
-    known = sum(bool(poem[field]) for field in ("author", "title", "licence", "style", "collection"))
-    return poem["text"].count("\ufffd"), -known, -poem["words"], poem["poem_id"], poem["url"] or ""
+@dataclass(frozen=True)
+class Twins:
+    """What is a copy of what; poems go by their places, all of shape (poems,).
+
+    Attributes:
+        exact: the poem kept that has the same words in the same order; its own place where it is the first.
+        near: a better poem that it is nearly the same as; -1 where there is none, or it is an exact copy.
+        similarity: to that poem.
+        cluster: the first of the poems that resemble each other, or are parts of one poem.
+    """
+
+    exact: np.ndarray
+    near: np.ndarray
+    similarity: np.ndarray
+    cluster: np.ndarray
 
 
 def find_duplicates(
-    poems: Sequence[dict[str, Any]], sketches: Sequence[Sketch], duplicate_similarity: float, cluster_similarity: float
-) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Keep the best copy of each poem, and mark which of those kept resemble each other or are parts of one poem.
+    poem_ids: np.ndarray,
+    sketches: Iterable[Sketch],
+    duplicate_similarity: float,
+    cluster_similarity: float,
+    folder: Path,
+) -> Twins:
+    """Find the best copy of each poem, and which poems resemble each other or are parts of one.
 
     Args:
-        poems: rows of the table; their order does not matter.
+        poem_ids: of the poems, best copies first, as bytes, shape (poems,).
         sketches: of their texts.
         duplicate_similarity: Jaccard similarity of word pairs from which two poems are one.
         cluster_similarity: from which they share a cluster.
-
-    Returns:
-        The poems kept, best copies first, each with its `cluster`, and those dropped, each with `reason` and `detail`.
+        folder: where sketches may lie meanwhile.
     """
-    kept: dict[str, tuple[dict[str, Any], int]] = {}
-    distinct: list[Sketch] = []
-    dropped: list[dict[str, Any]] = []
-    links: list[tuple[int, int]] = []
-    part_at: dict[str, int] = {}  # by poem that was cut, the place of one of its parts or of that part's best copy
-    for poem, sketch in sorted(zip(poems, sketches, strict=True), key=lambda pair: quality(pair[0])):
-        best, place = kept.setdefault(sketch.exact, (poem, len(kept)))
-        if best is poem:
-            distinct.append(sketch)
-        else:
-            dropped.append({**poem, "reason": "exact duplicate", "detail": f"of {best['poem_id']}"})
-        links.append((part_at.setdefault(whole_id(poem["poem_id"]), place), place))
-    candidates = [poem for poem, _ in kept.values()]
-    pairs = list(similar_pairs(distinct, cluster_similarity))
-    twins: dict[int, list[tuple[int, float]]] = defaultdict(list)
-    for first, second, alike in pairs:
-        if alike >= duplicate_similarity:
-            twins[second].append((first, alike))
-    lost: set[int] = set()
-    for place in sorted(twins):  # best copies come first, so each is held against those better than it
-        for best, alike in twins[place]:
-            if best not in lost:
-                lost.add(place)
-                detail = f"{alike:.2f} like {candidates[best]['poem_id']}"
-                dropped.append({**candidates[place], "reason": "near duplicate", "detail": detail})
-                break
-    links.extend(pair[:2] for pair in pairs)
-    links.extend(overlapping_pairs(distinct, cluster_similarity))
-    roots = components(len(candidates), links)
-    return [
-        {**poem, "cluster": candidates[roots[place]]["poem_id"]}
-        for place, poem in enumerate(candidates)
-        if place not in lost
-    ], dropped
+    # Bands this short miss few pairs at the threshold; the exact check takes care of the many that they propose.
+    with TemporaryDirectory(dir=folder) as temporary:
+        files = SketchFiles(Path(temporary), sketches, rows=3 if cluster_similarity < 0.6 else 5)
+        pairs, alike = files.similar_pairs(cluster_similarity)
+        overlapping = files.overlapping_pairs(cluster_similarity)
+    near, similarities = np.full(poem_ids.size, -1), np.zeros(poem_ids.size)
+    twins = alike >= duplicate_similarity
+    by_second = np.lexsort((pairs[twins, 0], pairs[twins, 1]))
+    # Best copies come first, so each is held against those better than it.
+    for (best, place), similar in zip(pairs[twins][by_second], alike[twins][by_second], strict=True):
+        if near[place] < 0 and near[best] < 0:
+            near[place], similarities[place] = best, similar
+    whole = np.fromiter((poem_id.partition(b"-")[0] for poem_id in poem_ids), dtype=poem_ids.dtype)
+    _, first_part, group = np.unique(whole, return_index=True, return_inverse=True)
+    parts = np.stack([files.first[first_part[group]], files.first], axis=1)
+    links = (part_pairs for part_pairs in (parts[parts[:, 0] != parts[:, 1]], pairs, overlapping))
+    cluster = components(poem_ids.size, chain.from_iterable(links))
+    return Twins(files.first, near, similarities, cluster)

@@ -50,13 +50,8 @@ RAW_FIELDS = ("source", "url", "title", "author", "collection", "year", "style",
 
 
 def part_id(poem_id: str, number: int) -> str:
-    """What part `number` of a poem that was cut is called."""
+    """What part `number` of a poem that was cut is called; the poem's own id ends at the hyphen."""
     return f"{poem_id}-{number:03}"
-
-
-def whole_id(poem_id: str) -> str:
-    """What the poem is called that a part belongs to; a whole poem's own id."""
-    return poem_id.partition("-")[0]
 
 
 @contextmanager

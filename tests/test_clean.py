@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
@@ -85,6 +86,13 @@ def raw(text, **fields):
         "text": text,
         **fields,
     }
+
+
+def cleaned(records, params, **options):
+    """The poems kept, the rejects, and the report."""
+    with TemporaryDirectory() as folder:
+        report = clean_corpus(records, params, Path(folder), **options)
+        return *(read_table(Path(folder, f"{name}.parquet")) for name in ("poems", "rejects")), report
 
 
 def numbered_poem(number):
@@ -261,7 +269,7 @@ def test_counts_in_are_counts_out_and_rejects_by_reason():
         raw(numbered_poem(1).upper() + "\n\n", url="g", author=None),
         raw(numbered_poem(2).replace("furnace", "furnaces", 1), url="h", author=None),
     ]
-    poems, rejects, report = clean_corpus(good + bad, PARAMS)
+    poems, rejects, report = cleaned(good + bad, PARAMS)
     assert sorted(poems["url"]) == [str(number) for number in range(6)]
     assert dict(zip(rejects["url"], rejects["reason"], strict=True)) == {
         "a": "too short",
@@ -280,7 +288,7 @@ def test_counts_in_are_counts_out_and_rejects_by_reason():
 
 def test_a_share_of_broken_characters_may_be_allowed():
     poem = raw("strange b�x\nand h�z of things that stand here\nfor more than a dozen words in it")
-    poems, _, _ = clean_corpus([poem], PARAMS.model_copy(update={"max_broken_share": 0.1}))
+    poems, _, _ = cleaned([poem], PARAMS.model_copy(update={"max_broken_share": 0.1}))
     assert len(poems) == 1
 
 
@@ -288,7 +296,7 @@ def test_a_long_poem_is_cut_into_numbered_parts_of_one_cluster():
     stanzas = [numbered_poem(number) for number in range(30, 42)]
     twin = raw("\n\n".join([*stanzas[:2], *(numbered_poem(number) for number in range(50, 60))]), source="cellar")
     long_ones = [raw("\n\n".join(stanzas)), twin]
-    poems, rejects, report = clean_corpus([*long_ones, raw(QUATRAIN)], PARAMS.model_copy(update={"long_poems": "cut"}))
+    poems, rejects, report = cleaned([*long_ones, raw(QUATRAIN)], PARAMS.model_copy(update={"long_poems": "cut"}))
     for record in long_ones:
         whole = poem_id(record["source"], record["text"])
         parts = pd.concat([poems, rejects])
@@ -304,7 +312,7 @@ def test_a_long_poem_is_cut_into_numbered_parts_of_one_cluster():
 
 def test_a_stanza_longer_than_a_poem_may_be_is_dropped_alone():
     stanzas = [numbered_poem(1), numbered_poem(2).replace(" stood ", " stood and stood again" * 4 + " ")]
-    poems, rejects, _ = clean_corpus([raw("\n\n".join(stanzas))], PARAMS.model_copy(update={"long_poems": "cut"}))
+    poems, rejects, _ = cleaned([raw("\n\n".join(stanzas))], PARAMS.model_copy(update={"long_poems": "cut"}))
     assert poems["text"].tolist() == stanzas[:1]
     assert rejects[["text", "reason", "part"]].to_numpy().tolist() == [[stanzas[1], "too long", 2]]
 
@@ -322,14 +330,14 @@ INTRODUCTION = "This song was heard in the hills by a collector, who wrote it do
     ],
 )
 def test_paragraphs_are_prose_and_long_lines_are_not(text, reason):
-    _, rejects, _ = clean_corpus([raw(text)], PARAMS)
+    _, rejects, _ = cleaned([raw(text)], PARAMS)
     assert rejects["reason"].tolist() == [reason]
     assert reason != "prose" or rejects["detail"][0].endswith("in lines of more than 200 characters")
 
 
 def test_verse_and_prose_of_one_long_text_part_where_it_is_cut():
     stanzas = [numbered_poem(number) for number in range(3)]
-    poems, rejects, _ = clean_corpus(
+    poems, rejects, _ = cleaned(
         [raw("\n\n".join([stanzas[0], INTRODUCTION.strip(), *stanzas[1:]]))],
         PARAMS.model_copy(update={"long_poems": "cut"}),
     )
@@ -346,14 +354,14 @@ def test_the_year_is_the_first_that_the_source_names(said, year):
 
 def test_the_table_is_the_same_for_any_number_of_workers_and_any_order():
     records = [raw(numbered_poem(number % 1400), url=str(number)) for number in range(1600)]
-    one = clean_corpus(records, PARAMS, workers=1)
-    two = clean_corpus(records[::-1], PARAMS, workers=2)
+    one = cleaned(records, PARAMS, workers=1)
+    two = cleaned(records[::-1], PARAMS, workers=2)
     assert one[0].equals(two[0])
     assert one[1].equals(two[1])
 
 
 def test_the_report_shows_what_each_rule_did():
-    _, _, report = clean_corpus([raw(QUATRAIN.replace("rain", "r&aacute;in"))], PARAMS)
+    _, _, report = cleaned([raw(QUATRAIN.replace("rain", "r&aacute;in"))], PARAMS)
     assert report["rules"]["HTML remnants"]["examples"][0]["before"].startswith("the window fills with r&aacute;in,")
     assert report["rules"]["HTML remnants"]["examples"][0]["after"].startswith("the window fills with ráin,")
 
@@ -379,7 +387,7 @@ def test_the_stage_writes_tables_and_report(tmp_path, monkeypatch):
 
 def test_a_folder_without_poems_is_named(tmp_path):
     with pytest.raises(BadInput, match="there is no poem"):
-        read_raw(tmp_path)
+        list(read_raw(tmp_path))
 
 
 @pytest.mark.parametrize("line", ["{broken", "[]", '{"text": "no other field"}', "\udcff"])
@@ -388,4 +396,4 @@ def test_a_line_that_is_no_poem_is_named(tmp_path, line):
     with (tmp_path / "attic.jsonl").open("ab") as file:
         file.write(line.encode("utf-8", "surrogateescape") + b"\n")
     with pytest.raises(BadInput, match=r"attic\.jsonl: line 2"):
-        read_raw(tmp_path)
+        list(read_raw(tmp_path))

@@ -6,7 +6,7 @@ from browser import brightness, faults, opened
 from conftest import changed_params, made_up_poem
 
 from pipeline.clean import clean_corpus
-from pipeline.poems import POEM_SCHEMA, RAW_FIELDS, REJECT_SCHEMA, write_report, write_table
+from pipeline.poems import POEM_SCHEMA, RAW_FIELDS, REJECT_SCHEMA, read_table, write_report, write_table
 from pipeline.reports import corpus
 from pipeline.reports.changes import change
 from pipeline.reports.corpus_cautions import cautions
@@ -45,10 +45,12 @@ def records() -> list[dict[str, object]]:
 
 
 @pytest.fixture(scope="module")
-def stages():
+def stages(tmp_path_factory):
     """What clean and tag make of the records: rejects, kept, rejects for their language, clean's report, the params."""
     params = changed_params({"clean.duplicate_similarity": 0.99, "clean.cluster_similarity": 0.9})
-    poems, rejects, cleaned = clean_corpus(records(), params.clean, workers=1)
+    folder = tmp_path_factory.mktemp("clean")
+    cleaned = clean_corpus(records(), params.clean, folder, workers=1)
+    poems, rejects = (read_table(folder / f"{name}.parquet") for name in ("poems", "rejects"))
     readings = read_poems(poems["text"], params.tag, workers=1)
     kept, foreign = tag_poems(poems, readings, set(params.languages), params.tag)
     return rejects, kept, foreign, cleaned, params

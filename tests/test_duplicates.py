@@ -1,25 +1,28 @@
 """Which poems count as one, which copy stays, and which may not cross the test split."""
 
 from itertools import combinations
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.clean import verdicts
 from pipeline.duplicates import (
+    SketchFiles,
     components,
     exact_key,
     find_duplicates,
     normalise,
-    overlapping_pairs,
     sharing_pairs,
     shingles,
-    similar_pairs,
     similarity,
     sketch_texts,
 )
+from pipeline.scratch import open_scratch
 
 VOCABULARY = [f"{start}{middle}{end}" for start in "bcdfglmnprst" for middle in "aeiou" for end in ("ra", "lo", "n")]
 
@@ -29,7 +32,15 @@ def verse(random, lines=14, words=7):
 
 
 def poem(text, poem_id, **fields):
-    known = {"author": "Ana Poe", "title": "T", "licence": "CC0", "style": None, "collection": None, "url": poem_id}
+    known = {
+        "author": "Ana Poe",
+        "title": "T",
+        "declared_language": "en",
+        "licence": "CC0",
+        "style": None,
+        "collection": None,
+        "url": poem_id,
+    }
     return {**known, "poem_id": poem_id, "text": text, "words": len(text.split()), **fields}
 
 
@@ -44,8 +55,22 @@ def edition_of(lines, random, share=0.05):
 
 
 def kept_ids(poems, duplicate=0.55, cluster=0.3):
-    kept, dropped = find_duplicates(poems, sketch_texts([each["text"] for each in poems]), duplicate, cluster)
+    """The clusters of the poems kept, by id, and the verdicts on those dropped, as *clean* has them."""
+    with TemporaryDirectory() as folder, open_scratch(Path(folder)) as scratch:
+        for each in poems:
+            scratch.add(each, None)
+        best_first = scratch.best_first()
+        sketches = sketch_texts(list(scratch.texts(best_first["row"])))
+        twins = find_duplicates(best_first["id"], sketches, duplicate, cluster, Path(folder))
+        scratch.judge(verdicts(best_first, twins))
+        kept, dropped = list(scratch.kept()), list(scratch.rejected())
     return {each["poem_id"]: each["cluster"] for each in kept}, {each["poem_id"]: each for each in dropped}
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Puts sketches of texts on disk."""
+    return lambda texts: SketchFiles(tmp_path, sketch_texts(texts), rows=3)
 
 
 def test_case_accents_and_punctuation_do_not_tell_poems_apart():
@@ -118,12 +143,12 @@ def test_old_and_new_spelling_are_one_poem():
     assert (len(kept), len(dropped)) == (1, 1)
 
 
-def test_an_excerpt_shares_the_cluster_of_its_poem():
+def test_an_excerpt_shares_the_cluster_of_its_poem(files):
     lines = verse(Random(3), lines=40)
     whole, part = "\n".join(lines), "\n".join(lines[10:16])
     kept, _ = kept_ids([poem(whole, "a"), poem(part, "b")])
     assert kept["a"] == kept["b"]
-    assert overlapping_pairs(sketch_texts([whole, part]), 0.9) == [(0, 1)]
+    assert files([whole, part]).overlapping_pairs(0.9).tolist() == [[0, 1]]
 
 
 def test_a_poem_far_from_the_kept_one_is_not_dropped_through_a_middle_one():
@@ -137,20 +162,21 @@ def test_a_poem_far_from_the_kept_one_is_not_dropped_through_a_middle_one():
     assert sorted(kept_ids(copies, duplicate=0.55)[0]) == ["a", "c"]
 
 
-def test_every_pair_proposed_is_really_that_alike_and_few_are_missed():
+def test_every_pair_proposed_is_really_that_alike_and_few_are_missed(files):
     random = Random(5)
     texts = []
     for _ in range(60):
         lines = verse(random)
         texts += ["\n".join(lines), edition_of(lines, random, share=random.choice([0.02, 0.1, 0.2]))]
     sketches = sketch_texts(texts)
-    sets = [sketch.shingles for sketch in sketches]
-    found = {(first, second): alike for first, second, alike in similar_pairs(sketches, 0.35)}
+    sets, words = zip(*((sketch.shingles, sketch.exact) for sketch in sketches), strict=True)
+    pairs, alike = files(texts).similar_pairs(0.35)
+    found = dict(zip(map(tuple, pairs.tolist()), alike.tolist(), strict=True))
     real = {
         (first, second): similarity(sets[first], sets[second])
         for second in range(len(sets))
         for first in range(second)
-        if similarity(sets[first], sets[second]) >= 0.35
+        if words[first] != words[second] and similarity(sets[first], sets[second]) >= 0.35
     }
     assert found.items() <= real.items()
     assert len(found) >= 0.95 * len(real) > 40
@@ -187,10 +213,22 @@ def test_components_are_what_walking_the_pairs_reaches(pairs):
             union = reached[first] | reached[second]
             for place in union:
                 reached[place] = reached[place] | union
-    assert roots == [min(reached[place]) for place in range(12)]
+    assert roots.tolist() == [min(reached[place]) for place in range(12)]
 
 
 def test_poems_of_one_word_and_of_none_do_no_harm():
     kept, dropped = kept_ids([poem("sun", "a"), poem("moon", "b"), poem("!", "c")])
     assert sorted(kept) == ["a", "b", "c"]
     assert not dropped
+
+
+def test_lines_read_in_many_parts_give_the_same_pairs(files, monkeypatch):
+    random = Random(7)
+    texts = []
+    for _ in range(20):
+        lines = verse(random, lines=30)
+        texts += ["\n".join(lines), "\n".join(lines[5:12])]
+    expected = [[place, place + 1] for place in range(0, 40, 2)]
+    assert files(texts).overlapping_pairs(0.9).tolist() == expected
+    monkeypatch.setattr("pipeline.duplicates._LINES_AT_ONCE", 50)
+    assert files(texts).overlapping_pairs(0.9).tolist() == expected
