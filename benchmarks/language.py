@@ -31,6 +31,7 @@ from pipeline.tag import read_poems, tag_poems
 
 HALVES = ("development", "held out")
 VERSE = Path(__file__).with_name("verse.yaml")
+STRANGERS = (0.01, 0.02, 0.05, 0.1)  # shares of a corpus that do not belong; the set has far more than any source
 SHARES = (0.2, 0.25, 0.33, 0.5)  # of the lines in a mixture that are foreign
 # Who write in Scots too, which their source declares English: poems of theirs have no certain label.
 UNCERTAIN = ("Robert Burns", "Violet Jacob", "George MacDonald", "David Rorie M.D.")
@@ -144,10 +145,22 @@ def share(count: int, of: int) -> str:
     return f"{count / of:.1%} ({low:.1%}–{high:.1%})"
 
 
+def precision_in_a_corpus(kept_rightly: float, kept_wrongly: float, strangers: float) -> float:
+    """What share of the poems kept belongs, where `strangers` of all poems do not (Bayes' theorem).
+
+    Args:
+        kept_rightly: share of the poems that belong that a tagger keeps.
+        kept_wrongly: share of those that do not.
+        strangers: share of all poems that do not belong.
+    """
+    right = kept_rightly * (1 - strangers)
+    return right / (right + kept_wrongly * strangers)
+
+
 def report(poems: pd.DataFrame, kept: dict[str, list[bool]], seconds: dict[str, float]) -> str:
-    """Both tables: how often each tagger is right, and what it keeps of each kind."""
+    """The tables: how often each tagger is right, here and in a corpus, and what it keeps of each kind."""
     keep, mixed = poems["keep"], poems["kind"].str.contains("%")
-    scores, kinds = [], []
+    scores, corpora, kinds = [], [], []
     for name, flags in kept.items():
         passed = pd.Series(flags, index=poems.index)
         scores.append(
@@ -159,6 +172,8 @@ def report(poems: pd.DataFrame, kept: dict[str, list[bool]], seconds: dict[str, 
                 f"{len(poems) / seconds[name]:,.0f}",
             )
         )
+        rates = passed[keep].mean(), passed[~keep].mean()
+        corpora.append((name, *(f"{precision_in_a_corpus(*rates, strangers):.2%}" for strangers in STRANGERS)))
     for kind, group in poems.groupby("kind", sort=False):
         shares = (f"{pd.Series(flags, index=poems.index)[group.index].mean():.0%}" for flags in kept.values())
         kinds.append((kind, len(group), "keep" if group["keep"].all() else "reject", *shares))
@@ -172,6 +187,8 @@ def report(poems: pd.DataFrame, kept: dict[str, list[bool]], seconds: dict[str, 
     wrong = list(zip(lost["kind"], lost["author"], lost["title"], lost["text"].str.split("\n").str[0], strict=True))
     return (
         f"{about}{markdown(right, scores)}\n"
+        "Precision in a corpus of which a smaller share does not belong, in the same kinds:\n\n"
+        f"{markdown(('tagger', *(f'{strangers:.0%}' for strangers in STRANGERS)), corpora)}\n"
         f"Kept, by kind:\n\n{markdown(('kind', 'poems', 'right', *kept), kinds)}\n"
         "Ours rejects, of what its source declares in its language:\n\n"
         f"{markdown(('kind', 'author', 'title', 'first line'), wrong)}"

@@ -4,7 +4,16 @@ from random import Random
 
 import pytest
 
-from benchmarks.language import HALVES, SHARES, UNCERTAIN, halve, labelled_poems, mixture, share
+from benchmarks.language import (
+    HALVES,
+    SHARES,
+    UNCERTAIN,
+    halve,
+    labelled_poems,
+    mixture,
+    precision_in_a_corpus,
+    share,
+)
 from tests.conftest import made_up_poem, made_up_poems
 
 
@@ -52,3 +61,9 @@ def test_the_set_is_the_same_for_the_same_seed_and_says_what_is_to_be_kept(half)
 def test_a_share_comes_with_its_interval():
     assert share(99, 100) == "99.0% (94.6%–99.8%)"
     assert share(0, 0) == "–"
+
+
+def test_precision_hangs_on_how_many_poems_do_not_belong():
+    assert precision_in_a_corpus(0.9, 0.1, 0.5) == pytest.approx(0.9)
+    assert precision_in_a_corpus(1.0, 0.1, 0.01) == pytest.approx(990 / 991)
+    assert precision_in_a_corpus(0.9, 0.0, 0.5) == 1.0
