@@ -46,7 +46,12 @@ class Wish(Voice):
     temperature: float | None = Field(default=None, ge=0, le=5, description="0 always takes the likeliest word")
     top_p: float | None = Field(default=None, gt=0, le=1)
     top_k: int | None = Field(default=None, ge=0, le=1000, description="0 for no limit")
-    seed: int | None = Field(default=None, ge=0, le=LARGEST_SEED, description="the same seed gives the same poem")
+    seed: int | None = Field(
+        default=None,
+        ge=0,
+        le=LARGEST_SEED,
+        description="the same seed gives the same poem, but for rounding where a bfloat16 model writes many at once",
+    )
 
 
 class PoemRequest(Wish):

@@ -12,6 +12,7 @@ from PIL import Image, ImageStat
 from playwright.sync_api import Browser, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PATIENCE = 300_000  # milliseconds; a busy machine may need many
 QUIET = ("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-gpu")
 
 
@@ -24,7 +25,8 @@ def browser() -> Iterator[Browser]:
         if found is None:
             give_up = pytest.fail if os.environ.get("CI") else pytest.skip
             give_up("no Chromium or Chrome here; `playwright install chromium` brings one")
-        browser = playwright.chromium.launch(executable_path=found, args=QUIET, chromium_sandbox=False)
+        options = {"args": QUIET, "chromium_sandbox": False, "timeout": PATIENCE}
+        browser = playwright.chromium.launch(executable_path=found, **options)
         yield browser
         browser.close()
 
@@ -33,6 +35,7 @@ def browser() -> Iterator[Browser]:
 def opened(browser: Browser, file: Path, width: int = 1280, scheme: str = "light") -> Iterator[Page]:
     """A file as its reader opens it, without a network. What the browser complains of fails the test."""
     page = browser.new_page(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+    page.set_default_timeout(PATIENCE)
     complaints: list[str] = []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))

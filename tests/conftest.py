@@ -2,13 +2,19 @@
 
 import json
 import os
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from random import Random
+from random import Random, SystemRandom
+from typing import TypeVar
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 os.environ["DO_NOT_TRACK"] = "true"
 
+import hypothesis
 import pandas as pd
 import pytest
 import torch
@@ -26,6 +32,7 @@ from pipeline.params import Params, load_params, parse_params
 from pipeline.poems import POEM_SCHEMA, write_table
 
 pytest_plugins = ["browser", "served", "trained"]
+hypothesis.settings.load_profile("ci")  # the same examples everywhere, however long a busy machine takes over them
 
 ROOT = Path(__file__).resolve().parent.parent
 FAMILIES = ("gpt2", "llama", "gemma3")
@@ -33,6 +40,26 @@ SENTENCES = {
     "en": "the river keeps its silver under stones and nobody who crosses asks what it is owed by winter rain",
     "es": "el río guarda su plata bajo piedras y nadie que lo cruza pregunta qué le debe la lluvia de enero",
 }
+
+
+Found = TypeVar("Found")
+
+
+def wait_until(condition: Callable[[], Found], seconds: float = 600) -> Found:
+    """Wait until something holds, and return it; the time allowed is only so that a failure ends."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.05)
+    return found
+
+
+def free_port() -> int:
+    """A port that nobody listens on, of those that the system gives to no connection meanwhile."""
+    while True:
+        with socket.socket() as taken, suppress(OSError):
+            taken.bind(("127.0.0.1", SystemRandom().randrange(10_000, 32_768)))
+            return taken.getsockname()[1]
 
 
 def made_up_poem(language: str, lines: int, seed: int) -> str:

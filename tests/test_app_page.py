@@ -6,16 +6,17 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from conftest import made_up_poems
+from browser import PATIENCE
+from conftest import made_up_poems, wait_until
 from mlflow import MlflowClient
 from PIL import Image
 from playwright.sync_api import expect
-from served import metric, new_version, params_of, running, wait_until
+from served import metric, new_version, params_of, running, running_slowly
 
 from app.page import HERE, interfaces, preferred
 from pipeline.poems import POEM_SCHEMA, write_table
 
-expect.set_options(timeout=30_000)  # on a busy machine
+expect.set_options(timeout=PATIENCE)
 
 VERSE = "the river keeps\nits silver under stones\n\nand nobody who crosses\nasks what it is owed by rain"
 
@@ -38,6 +39,7 @@ def open_page(browser, address):
 
     def open_page(path="/", **options):
         context = browser.new_context(**{"locale": "en-GB", "base_url": address} | options)
+        context.set_default_timeout(PATIENCE)
         contexts.append(context)
         page = context.new_page()
         page.on("pageerror", lambda error: faults.append(str(error)))
@@ -80,19 +82,23 @@ def test_a_poem_is_set_with_its_lines_and_stanzas_and_says_who_wrote_it(page):
     expect(page.locator("#sheets .colophon")).to_contain_text("read, version 1 · English · seed ")
 
 
-def test_words_appear_while_the_poem_is_written_and_escape_stops_it(page, address):
-    page.get_by_text("Length and daring").click()
-    slide(page, "Words at most", 400)
-    slide(page, "Daring", 1.5)
-    page.get_by_label("Seed").fill("0")
-    page.get_by_label("First line").fill(VERSE)
-    page.get_by_label("First line").press("Enter")
-    expect(page.locator("#sheets .writing .poem")).to_contain_text("and nobody who crosses")
-    page.keyboard.press("Escape")
-    expect(page.locator("#state")).to_have_text("Stopped.")
-    with httpx.Client(base_url=address) as api:
-        wait_until(lambda: metric(api, "estrofa_poems_taken") == 0, seconds=5)
-        assert metric(api, 'estrofa_poems_total{outcome="cancelled"}') >= 1
+def test_words_appear_while_the_poem_is_written_and_escape_stops_it(open_page, served_store, tiny_bases):
+    with (
+        running_slowly(params_of("nobody", tiny_bases["llama"]), model=tiny_bases["llama"]) as slow,
+        httpx.Client(base_url=slow, timeout=300) as api,
+    ):
+        page = open_page(base_url=slow)
+        page.get_by_text("Length and daring").click()
+        slide(page, "Words at most", 400)
+        slide(page, "Daring", 1.5)
+        page.get_by_label("Seed").fill("0")
+        page.get_by_label("First line").fill(VERSE)
+        page.get_by_label("First line").press("Enter")
+        expect(page.locator("#sheets .writing .poem")).to_contain_text("and nobody who crosses")
+        page.keyboard.press("Escape")
+        expect(page.locator("#state")).to_have_text("Stopped.")
+        wait_until(lambda: metric(api, 'estrofa_poems_total{outcome="cancelled"}') == 1)
+        page.close()
 
 
 def test_another_poem_differs_and_a_seed_brings_one_back(page):
@@ -200,9 +206,9 @@ def test_a_blind_vote_names_the_writers_and_goes_to_mlflow(page):
 
 def test_a_full_queue_is_told_in_words(open_page, served_store, tiny_bases):
     long = {"max_words": 400, "temperature": 5.0, "top_p": 1.0, "top_k": 0, "seed": 0}
-    with running(params_of("nobody", tiny_bases["llama"]), model=tiny_bases["llama"], queue_size=1) as busy:
+    with running_slowly(params_of("nobody", tiny_bases["llama"]), model=tiny_bases["llama"], queue_size=1) as busy:
         page = open_page(base_url=busy)
-        with httpx.stream("POST", f"{busy}/api/poems/stream", json=long):
+        with httpx.stream("POST", f"{busy}/api/poems/stream", json=long, timeout=300):
             page.get_by_role("button", name="Write", exact=True).click()
             expect(page.get_by_role("alert")).to_have_text(re.compile(r"Try again in \d+ seconds"))
 

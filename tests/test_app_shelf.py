@@ -5,8 +5,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from conftest import wait_until
 from mlflow import MlflowClient
-from served import metric, new_version, params_of, running, streamed, wait_until
+from served import metric, new_version, params_of, running, streamed
 
 LINE = "the river keeps its silver"
 
@@ -24,7 +25,7 @@ def status(api, role="champion"):
 
 
 def client(address):
-    return httpx.Client(base_url=address, timeout=60)
+    return httpx.Client(base_url=address, timeout=300)
 
 
 def test_with_no_champion_yet_the_challenger_is_served_and_with_neither_the_latest_folder(

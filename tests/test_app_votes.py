@@ -14,7 +14,7 @@ def api(served_store, tiny_bases):
     new_version("voted", tiny_bases["gemma3"], "challenger")
     with (
         running(params_of("voted", tiny_bases["gpt2"])) as address,
-        httpx.Client(base_url=address, timeout=60) as client,
+        httpx.Client(base_url=address, timeout=300) as client,
     ):
         yield client
 

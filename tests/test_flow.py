@@ -2,9 +2,9 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
+from conftest import wait_until
 from prefect import flow
 from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
@@ -34,7 +34,7 @@ stages:
 
 @pytest.fixture(scope="module", autouse=True)
 def server():
-    with prefect_test_harness(server_startup_timeout=120):
+    with prefect_test_harness(server_startup_timeout=600):
         yield
 
 
@@ -53,18 +53,23 @@ def repository(tmp_path):
     return tmp_path
 
 
-def last_run():
-    """The last flow run's tasks by stage, and all its log lines."""
-    APILogHandler().flush()
+def last_run(*stages):
+    """The last flow run's tasks by stage, and all its log lines; the server books both a little after they happen."""
     with get_client(sync_client=True) as client:
         flow_run = client.read_flow_runs(sort="START_TIME_DESC", limit=1)[0]
-        for _ in range(100):  # the server books task states a little after they happen
-            tasks = client.read_task_runs(flow_run_filter=FlowRunFilter(id={"any_": [flow_run.id]}))
-            if all(task.state.is_final() for task in tasks):
-                break
-            time.sleep(0.1)
-        logs = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run.id])), limit=200)
-    return {task.name.rpartition("-")[0]: task for task in tasks}, [log.message for log in logs]
+
+        def tasks():
+            runs = client.read_task_runs(flow_run_filter=FlowRunFilter(id={"any_": [flow_run.id]}))
+            return {run.name.rpartition("-")[0]: run for run in runs if run.state.is_final()}
+
+        def logs():
+            APILogHandler().flush()
+            lines = client.read_logs(LogFilter(flow_run_id=LogFilterFlowRunId(any_=[flow_run.id])), limit=200)
+            last = any(line.name == "prefect.flow_runs" and line.message.startswith("Finished in") for line in lines)
+            return last and [line.message for line in lines]
+
+        wait_until(lambda: set(stages) <= tasks().keys())
+        return tasks(), wait_until(logs)
 
 
 def test_the_order_is_dvc_yamls_own():
@@ -97,7 +102,7 @@ def test_a_faulty_dvc_yaml_is_named(tmp_path):
 
 def test_each_stage_is_a_task_whose_output_is_in_the_log(repository):
     assert list(run(root=repository)) == ["scrape", "shout"]
-    tasks, log = last_run()
+    tasks, log = last_run("scrape", "shout")
     assert {name: task.state.type.value for name, task in tasks.items()} == {
         "scrape": "COMPLETED",
         "shout": "COMPLETED",
@@ -109,7 +114,7 @@ def test_each_stage_is_a_task_whose_output_is_in_the_log(repository):
 def test_after_dvc_repro_the_flow_finds_everything_up_to_date(repository):
     subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], cwd=repository, check=True)
     run(root=repository)
-    _, log = last_run()
+    _, log = last_run("scrape", "shout")
     assert sum("didn't change, skipping" in line for line in log) == 2
     assert "shouted" not in log
 
@@ -117,7 +122,7 @@ def test_after_dvc_repro_the_flow_finds_everything_up_to_date(repository):
 def test_a_site_that_is_down_for_a_while_is_tried_again(repository):
     (repository / "failures").write_text("2")
     run(root=repository, scrape_retry_delay=0.1)
-    tasks, _ = last_run()
+    tasks, _ = last_run("scrape", "shout")
     assert tasks["scrape"].run_count == 3
     assert tasks["shout"].run_count == 1
 
@@ -126,6 +131,6 @@ def test_a_stage_that_fails_stops_the_flow_with_its_last_words(repository):
     (repository / "failures").write_text("99")
     with pytest.raises(RuntimeError, match=r"stage scrape failed .*the site is down"):
         run(root=repository, scrape_retry_delay=0.1)
-    tasks, _ = last_run()
+    tasks, _ = last_run("scrape")
     assert "shout" not in tasks
     assert not (repository / "loud.txt").exists()

@@ -1,17 +1,16 @@
 """`mlflow models serve` on a version answers as any MLflow model does: poems for a table, 400 for what cannot be."""
 
 import os
-import socket
 import subprocess
 import sys
-import time
 
 import mlflow
 import pytest
 import requests
 import torch
-from conftest import ROOT, tiny_base
+from conftest import ROOT, free_port, tiny_base, wait_until
 
+from ops.servers import answers
 from pipeline.base import load_base
 from pipeline.mlflow_model import SIGNATURE
 from pipeline.tokenize import add_language_tokens
@@ -44,9 +43,7 @@ def server(tmp_path_factory):
             registered_model_name="served",
         )
     mlflow.set_tracking_uri(before)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     options = ["--env-manager", "local", "--host", "127.0.0.1", "--port", port, "--workers", "1"]
     command = [sys.executable, "-m", "mlflow", "models", "serve", "-m", "models:/served/1", *options]
     environment = {**os.environ, "MLFLOW_TRACKING_URI": store, "OMP_NUM_THREADS": "1"}
@@ -55,25 +52,17 @@ def server(tmp_path_factory):
         process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log, start_new_session=True)
     address = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 180
-        while True:
-            try:
-                if requests.get(f"{address}/ping", timeout=5).ok:
-                    break
-            except requests.ConnectionError:
-                pass
-            alive = process.poll() is None and time.monotonic() < deadline
-            assert alive, (folder / "log").read_text()
-            time.sleep(0.2)
+        wait_until(lambda: answers(f"{address}/ping") or process.poll() is not None)
+        assert process.poll() is None, (folder / "log").read_text()
         yield address
     finally:
         os.killpg(process.pid, 15)
-        process.wait(30)
+        process.wait()
 
 
 def ask(server, **columns):
     table = {"columns": list(columns), "data": [list(row) for row in zip(*columns.values(), strict=True)]}
-    return requests.post(f"{server}/invocations", json={"dataframe_split": table}, timeout=60)
+    return requests.post(f"{server}/invocations", json={"dataframe_split": table}, timeout=300)
 
 
 @pytest.mark.slow

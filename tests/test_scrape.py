@@ -6,11 +6,11 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
 import pytest
+from conftest import wait_until
 
 from pipeline.params import Scrape, load_params
 from pipeline.poems import RAW_FIELDS
@@ -180,27 +180,19 @@ def slow_stage(tmp_path):
             text=True,
         )
         try:
-            crawl = wait_for(lambda: psutil.Process(process.pid).children())[0]
-            wait_for(lambda: crawl.net_connections())
+            crawl = wait_until(lambda: psutil.Process(process.pid).children())[0]
+            wait_until(lambda: crawl.net_connections())
             yield process, crawl
         finally:
             process.kill()
             process.communicate()
 
 
-def wait_for(condition, seconds=30):
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-    return value
-
-
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_crawl_ends_at_once_and_leaves_the_earlier_one(slow_stage, tmp_path, how):
     process, crawl = slow_stage
     process.send_signal(how)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "scrape: stopped" in errors
     assert "Traceback" not in errors
@@ -212,5 +204,5 @@ def test_a_stopped_crawl_ends_at_once_and_leaves_the_earlier_one(slow_stage, tmp
 def test_a_killed_stage_leaves_the_earlier_crawl_and_no_crawl_running(slow_stage, tmp_path):
     process, crawl = slow_stage
     process.kill()
-    crawl.wait(timeout=30)
+    crawl.wait(timeout=300)
     assert (tmp_path / "data/raw/mine.jsonl").read_text() == "earlier\n"

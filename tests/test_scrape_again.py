@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import socket
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,6 +19,7 @@ from pipeline.stage import BadInput
 from scrapers.anthology.server import serve
 from scrapers.anthology.site import Page
 
+NOWHERE = "http://127.0.0.1:9"  # the port of nobody
 POEM = '<div class="mw-parser-output"><p class="poem">The crane<br>swings</p></div>'
 
 
@@ -44,16 +44,10 @@ def again(folders, max_drop=0.5, **sources):
     return scrape(Scrape.model_validate({"sources": sources, "max_drop": max_drop}), folder, earlier)
 
 
-def nowhere():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
-
-
 def test_a_source_that_is_down_keeps_its_last_poems_and_the_others_are_fetched(folders, capsys):
     earlier, folder = folders
     with serve({"/wiki/A": Page(POEM)}) as site:
-        reports = again(folders, mine=wiki(nowhere()), other=wiki(site))
+        reports = again(folders, mine=wiki(NOWHERE), other=wiki(site))
     assert (reports["mine"]["poems"], reports["mine"]["stale"]) == (4, True)
     assert "does not answer" in reports["mine"]["problem"]
     assert "scrape mine: " in capsys.readouterr().err
@@ -76,7 +70,7 @@ def test_the_hub_out_of_reach_is_down(folders, monkeypatch):
 
 def test_a_source_that_is_down_and_was_never_fetched_stops_the_stage(folders):
     with pytest.raises(SourceDown):
-        again(folders, unheard=wiki(nowhere()))
+        again(folders, unheard=wiki(NOWHERE))
 
 
 def test_a_page_that_is_gone_is_a_fault_of_the_params_and_not_hidden_behind_old_poems(folders):

@@ -116,7 +116,7 @@ def endless_site():
 
 
 def test_pages_that_never_end_or_are_enormous_are_given_up_and_counted(endless_site, tmp_path, capsys):
-    limits = {"max_seconds": 3, "max_megabytes": 0.5}
+    limits = {"max_seconds": 8, "max_megabytes": 0.5}
     source = {"kind": "selectors", "site": endless_site, "language": "es", "delay": 0, "follow": ["a"], **limits}
     source["fields"] = {"text": "div.verse"}
     report = scrape(Scrape.model_validate({"sources": {"mine": source}}), tmp_path, tmp_path / "earlier")["mine"]

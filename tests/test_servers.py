@@ -1,11 +1,8 @@
 """The whole set on this machine: PostgreSQL under MLflow and Prefect, a worker, and the deployments it runs."""
 
 import json
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
@@ -13,6 +10,7 @@ from threading import Thread
 import psutil
 import psycopg
 import pytest
+from conftest import free_port, wait_until
 from mlflow import MlflowClient
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.schedules import IntervalSchedule
@@ -51,21 +49,6 @@ while Path('hold').exists():
 Path('loud.txt').write_text(Path('raw.txt').read_text().upper())
 Path('diary').open('a').write('end ')
 """
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
-def until(happened: Callable[[], object], seconds: float = 90) -> object:
-    """Wait for something; the time allowed is only so that a failure ends."""
-    deadline = time.monotonic() + seconds
-    while not (found := happened()):
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.2)
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +136,7 @@ def state_of(flow_run):
 
 
 def ended(*flow_runs):
-    return [until(lambda run=run: (state := state_of(run)).is_final() and state).type.value for run in flow_runs]
+    return [wait_until(lambda run=run: (state := state_of(run)).is_final() and state).type.value for run in flow_runs]
 
 
 def test_mlflow_and_prefect_keep_what_they_know_in_postgresql(machine):
@@ -195,15 +178,15 @@ def test_a_schedule_fires(machine, repository):
             f"/deployments/{deployment.id}/schedules",
             json=[{"schedule": soon.model_dump(mode="json"), "active": True, "parameters": {"root": str(repository)}}],
         ).json()
-        until(lambda: (repository / "diary").read_text().startswith("scrape begin end "))
+        wait_until(lambda: (repository / "diary").read_text().startswith("scrape begin end "))
         client.delete_deployment_schedule(deployment.id, schedule["id"])
 
 
 def test_two_runs_at_once_write_one_after_the_other(machine, repository):
     (repository / "hold").touch()
     runs = [start("run/run", repository, force=True) for _ in range(2)]
-    until(lambda: "begin" in (repository / "diary").read_text())
-    until(lambda: all(state_of(run).is_running() for run in runs))
+    wait_until(lambda: "begin" in (repository / "diary").read_text())
+    wait_until(lambda: all(state_of(run).is_running() for run in runs))
     (repository / "hold").unlink()
     assert ended(*runs) == ["COMPLETED", "COMPLETED"]
     assert (repository / "diary").read_text() == "scrape begin end scrape begin end "
@@ -215,13 +198,13 @@ def test_a_source_that_is_down_fails_the_refresh_and_loses_nothing(machine, repo
     assert ended(start("refresh/refresh", repository, scrape_retry_delay=0.1)) == ["FAILED"]
     assert (repository / "diary").read_text() == "scrape " * 4
     assert (repository / "raw.txt").read_text() == "an old poem"
-    assert any("Flow refresh" in text and "the site is down" in text for text in messages)
+    wait_until(lambda: any("Flow refresh" in text and "the site is down" in text for text in messages))
 
 
 def test_after_a_killed_worker_and_a_restarted_server_runs_go_on_and_missed_ones_run_once(machine, repository):
     (repository / "hold").touch()
     killed = start("run/run", repository)
-    until(lambda: "begin" in (repository / "diary").read_text())
+    wait_until(lambda: "begin" in (repository / "diary").read_text())
     worker = machine.process_of("worker")
     for process in [worker, *worker.children(recursive=True)]:
         process.kill()

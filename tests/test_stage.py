@@ -115,7 +115,7 @@ def test_a_stopped_stage_leaves_nothing_half_written(tmp_path, sent):
     ) as process:
         assert process.stdout.readline() == "writing\n"
         process.send_signal(sent)
-        said = process.communicate(timeout=30)[1]
+        said = process.communicate(timeout=300)[1]
     assert process.returncode == 130
     assert said.startswith("estrofa: slow: stopped.")
     assert [path.name for path in tmp_path.iterdir()] == ["slow.py"]
