@@ -84,13 +84,17 @@ def write_table(table: pd.DataFrame, path: Path, schema: pa.Schema) -> None:
         add(table)
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     """Read a table of poems or rejects; what is missing is None, not pandas' NaN, which counts as true.
+
+    Args:
+        path: the table.
+        columns: those to read; None for all.
 
     Raises:
         BadInput: the file is absent, usually because an earlier stage has not run.
     """
-    return _to_pandas(_open_table(path).read())
+    return _to_pandas(_open_table(path).read(columns))
 
 
 def read_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:

@@ -147,7 +147,7 @@ def test_what_a_change_pushed_out_of_sight_has_not_gone():
 def told(stages, **changes):
     """The text of all warnings on the corpus of `stages` with columns of the poems kept changed."""
     rejects, kept, foreign, _, params = stages
-    kept = kept.assign(**changes)
+    kept = kept.assign(**({"broken": False} | changes))
     dropped, tagged = pd.concat([rejects, foreign]), pd.concat([kept, foreign])
     sources = corpus.source_rows(kept, dropped, {"shelf": {"pages": 50, "failed": 7}, "attic": {"stale": True}})
     return " ".join(caution.text for caution in cautions(kept, tagged, sources, params.languages))
@@ -170,3 +170,8 @@ def test_a_corpus_of_one_language_is_not_balanced(stages):
 
 def test_poems_without_authors_are_counted(stages):
     assert "20 poems in Spanish name no author" in told(stages, author=None)
+
+
+def test_poems_with_lost_letters_are_counted(stages):
+    assert "kept poems have letters that were lost" in told(stages, broken=True)
+    assert "letters that were lost" not in told(stages)

@@ -1,16 +1,20 @@
 """The stage *corpus_report*: one page on which a person sees in a minute whether the corpus is good.
 
-It only reads what scrape, clean and tag wrote. The counts are of everything, the poems shown a bounded number.
+It only reads what scrape, clean and tag wrote. The counts are of everything, the poems shown a bounded number, whose
+texts alone are held.
 """
 
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pipeline.broken import BROKEN
 from pipeline.params import load_params
-from pipeline.poems import read_report, read_table
+from pipeline.poems import read_batches, read_report, read_table
 from pipeline.reports.changes import rule_rows
 from pipeline.reports.charts import histogram
 from pipeline.reports.corpus_cautions import cautions, disagrees, words_in
@@ -45,16 +49,45 @@ COLUMNS = 24  # of a histogram
 QUANTILES = {"shortest": 0, "a tenth below": 10, "half below": 50, "nine tenths below": 90, "longest": 100}
 DUPLICATES = ("exact duplicate", "near duplicate")
 
+# What is counted and shown of a poem; all but its text, which is most of it.
+KEPT_COLUMNS = ["poem_id", "source", "title", "author", "year", "style", "licence"]
+KEPT_COLUMNS += ["declared_language", "language", "cluster", "lines", "words"]
+REJECT_COLUMNS = [*KEPT_COLUMNS, "reason", "detail"]
+
+
+def read_poems(path: Path, columns: list[str]) -> pd.DataFrame:
+    """A table without its texts; `table` and `row` say where `add_texts` finds that of a poem."""
+    poems = read_table(path, columns)
+    return poems.assign(table=str(path), row=range(len(poems)))
+
+
+def broken_texts(path: Path) -> np.ndarray:
+    """Which texts of a table have letters that were lost, shape (poems,)."""
+    broken = (batch["text"].str.contains(BROKEN, regex=False) for batch in read_batches(path, ["text"]))
+    return np.concatenate([np.array([], dtype=bool), *broken])
+
+
+def add_texts(poems: Iterable[dict[str, Any]]) -> None:
+    """Read the texts of some poems from their tables."""
+    wanted: dict[str, dict[int, list[dict[str, Any]]]] = {}
+    for poem in poems:
+        wanted.setdefault(poem["table"], {}).setdefault(poem["row"], []).append(poem)
+    for table, rows in wanted.items():
+        texts = chain.from_iterable(batch["text"] for batch in read_batches(Path(table), ["text"]))
+        for row, text in enumerate(texts):
+            for poem in rows.get(row, ()):
+                poem["text"] = text
+
 
 def corpus_page(
     kept: pd.DataFrame, dropped: pd.DataFrame, tagged: pd.DataFrame, reports: dict[str, Any], languages: dict[str, str]
 ) -> dict[str, Any]:
-    """What the page's template shows.
+    """What the page's template shows, but for the texts of the poems shown.
 
     Args:
-        kept: the poems that `tag` kept.
+        kept: the poems that `tag` kept, and whether they are `broken`.
         dropped: the rejects of clean and tag.
-        tagged: the poems that `tag` looked at, kept or not.
+        tagged: the declared and detected languages of the poems that `tag` looked at, kept or not.
         reports: what scrape, clean and tag left in `metrics`.
         languages: code and English name of the languages wanted.
     """
@@ -196,19 +229,24 @@ def duplicate_clusters(kept: pd.DataFrame, dropped: pd.DataFrame) -> dict[str, l
             poem_id = better[poem_id]
         return poem_id
 
-    poems = {poem["poem_id"]: poem for table in (dropped, kept) for poem in table.to_dict("records")}
-    clusters: dict[str, list[dict[str, Any]]] = {}
-    for copy, original in zip(copies.to_dict("records"), originals, strict=True):
-        clusters.setdefault(root(original), []).append(copy)
-    largest = sorted(clusters, key=lambda best: (-len(clusters[best]), best))[:CLUSTERS]
+    roots = originals.map(root)
+    sizes = copies.groupby(roots).size().sort_values(ascending=False, kind="stable").head(CLUSTERS)
     near = copies[copies["reason"] == "near duplicate"].sort_values(["detail", "poem_id"]).head(CLUSTERS)
-    pairs = [(poems[copy["detail"].rsplit(" ", 1)[-1]], copy) for copy in near.to_dict("records")]
+    shown = {*sizes.index, *originals[near.index]}
+    best = {
+        poem["poem_id"]: poem
+        for table in (dropped, kept)
+        for poem in table[table["poem_id"].isin(shown)].to_dict("records")
+    }
     return {
         "largest": [
-            {"best": poems[best], "copies": clusters[best][:MEMBERS], "size": len(clusters[best]) + 1}
-            for best in largest
+            {"best": best[name], "copies": copies[roots == name].head(MEMBERS).to_dict("records"), "size": size + 1}
+            for name, size in sizes.items()
         ],
-        "least_alike": [{"best": best, "copies": [copy], "size": 2} for best, copy in pairs],
+        "least_alike": [
+            {"best": best[original], "copies": [copy], "size": 2}
+            for original, copy in zip(originals[near.index], near.to_dict("records"), strict=True)
+        ],
     }
 
 
@@ -217,6 +255,16 @@ def related(kept: pd.DataFrame) -> list[list[dict[str, Any]]]:
     alike = kept[kept["cluster"].duplicated(keep=False)]
     sizes = alike.groupby("cluster").size().sort_values(ascending=False, kind="stable")
     return [alike[alike["cluster"] == name].head(MEMBERS).to_dict("records") for name in sizes.index[:CLUSTERS]]
+
+
+def poems_shown(page: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """All poems of which the page shows something."""
+    yield from page["disagreeing"]
+    for poems in (*page["examples_of"].values(), *page["related"]):
+        yield from poems
+    for twins in page["twins"].values():
+        for twin in twins:
+            yield from (twin["best"], *twin["copies"])
 
 
 def write_plots(kept: pd.DataFrame, dropped: pd.DataFrame, tagged: pd.DataFrame) -> None:
@@ -238,11 +286,14 @@ def write_plots(kept: pd.DataFrame, dropped: pd.DataFrame, tagged: pd.DataFrame)
 
 @stage
 def main() -> None:
-    kept, foreign = read_table(TAGGED / "poems.parquet"), read_table(TAGGED / "rejects.parquet")
-    dropped = pd.concat([read_table(CLEAN / "rejects.parquet"), foreign], ignore_index=True)
-    tagged = pd.concat([kept, foreign], ignore_index=True)
+    kept = read_poems(TAGGED / "poems.parquet", KEPT_COLUMNS)
+    kept["broken"] = broken_texts(TAGGED / "poems.parquet")
+    unclean, foreign = (read_poems(folder / "rejects.parquet", REJECT_COLUMNS) for folder in (CLEAN, TAGGED))
+    dropped = pd.concat([unclean, foreign], ignore_index=True)
+    tagged = pd.concat([poems[["declared_language", "language"]] for poems in (kept, foreign)], ignore_index=True)
     reports = {name: read_report(Path(f"metrics/{name}.json")) for name in ("scrape", "clean")}
     page = corpus_page(kept, dropped, tagged, reports, load_params().languages)
+    add_texts(poems_shown(page))
     write_plots(kept, dropped, tagged)
     write_page("corpus.html", PAGE, **page)
     print(f"{PAGE}: {len(kept)} poems, {count(len(page['warnings']), 'warning')}")

@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.broken import BROKEN
 from pipeline.reports.page import Caution, count, listed, percent
 
 FEW_POEMS = 1000  # in a language, below which a model learns a manner and little else
@@ -27,7 +26,7 @@ def cautions(
         share = percent(disagreeing / len(tagged))
         text = f"{count(disagreeing, 'poem')} ({share}) read as another language than their source declares."
         found.append(Caution(True, text, "languages"))
-    broken = int(kept["text"].str.contains(BROKEN, regex=False).sum())
+    broken = int(kept["broken"].sum())
     if broken:
         text = f"{count(broken, 'kept poem')} {'has' if broken == 1 else 'have'} letters that were lost (U+FFFD)."
         found.append(Caution(False, text, "rules"))
