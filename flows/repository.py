@@ -1,8 +1,5 @@
 """The repository that a flow writes to: one writer at a time, what it was made of, and where its lock goes."""
 
-import hashlib
-import os
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +12,7 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
+from pipeline.identity import git, sha256_of
 from pipeline.stage import BadInput
 
 MADE = ("dvc.lock", "metrics", "plots")  # what a run changes among the files that git keeps
@@ -56,8 +54,7 @@ def declare_crashed(flow_run: str) -> None:
 def origin(root: Path) -> dict[str, str]:
     """The commit, and the SHA-256 of params.yaml and dvc.lock."""
     digests = {
-        name: hashlib.sha256((root / name).read_bytes()).hexdigest() if (root / name).exists() else "none"
-        for name in ("params.yaml", "dvc.lock")
+        name: sha256_of(root / name) if (root / name).exists() else "none" for name in ("params.yaml", "dvc.lock")
     }
     return {"commit": git(root, "rev-parse", "--verify", "--quiet", "HEAD", check=False) or "none", **digests}
 
@@ -92,16 +89,3 @@ def commit_lock(root: Path, branch: str) -> str:
     commit = git(root, "commit-tree", tree, *parents, "-m", "What a run of the pipeline made", **author)
     git(root, "update-ref", f"refs/heads/{branch}", commit)
     return f"dvc.lock, metrics and plots are commit {commit[:12]} on {branch}"
-
-
-def git(root: Path, *arguments: str, check: bool = True, **environment: str) -> str:
-    """What git says.
-
-    Raises:
-        BadInput: git refuses, and `check` is set.
-    """
-    command = ["git", *arguments]
-    ended = subprocess.run(command, cwd=root, env=os.environ | environment, capture_output=True, text=True)
-    if check and ended.returncode:
-        raise BadInput(" ".join(command), ended.stderr.strip(), "Correct what git names and run again")
-    return ended.stdout.strip()

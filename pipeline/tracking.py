@@ -3,7 +3,6 @@
 `python -m pipeline.tracking` opens the MLflow UI over the same store.
 """
 
-import hashlib
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ os.environ.setdefault("DO_NOT_TRACK", "true")
 import mlflow
 from mlflow.exceptions import MlflowException
 
+from pipeline.identity import git, sha256_of
 from pipeline.poems import read_report
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,16 +63,18 @@ def mlflow_run(run_id: str | None = None) -> Iterator[mlflow.ActiveRun]:
 def provenance() -> dict[str, str]:
     """What made a run: the git commit, whether the tree differs from it, and the hash of dvc.lock."""
     lock = ROOT / "dvc.lock"
+    changes = git(ROOT, "status", "--porcelain", "--untracked-files=no", check=False)
     return {
-        "git_commit": _git("rev-parse", "HEAD") or "none",
-        "git_dirty": str(bool(_git("status", "--porcelain", "--untracked-files=no"))).lower(),
-        "dvc_lock_sha256": hashlib.sha256(lock.read_bytes()).hexdigest() if lock.exists() else "none",
+        "git_commit": git(ROOT, "rev-parse", "--verify", "--quiet", "HEAD", check=False) or "none",
+        "git_dirty": str(bool(changes)).lower(),
+        "dvc_lock_sha256": sha256_of(lock) if lock.exists() else "none",
     }
 
 
 def uncommitted() -> str:
     """What of the code differs from the commit, as a patch; params.yaml and dvc.lock are kept whole elsewhere."""
-    return _git("diff", "HEAD", "--binary", "--", ".", ":!params.yaml", ":!dvc.lock", ":!metrics", ":!plots")
+    others = (":!params.yaml", ":!dvc.lock", ":!metrics", ":!plots")
+    return git(ROOT, "diff", "HEAD", "--binary", "--", ".", *others, check=False)
 
 
 def recorded_run_id() -> str | None:
@@ -92,11 +94,6 @@ def artifact_page(run_id: str, path: str) -> str | None:
         return None
     server = without_password(tracking_uri()) if tracking_uri().startswith("http") else "http://127.0.0.1:5000"
     return f"{server.rstrip('/')}/#/experiments/{experiment}/runs/{run_id}/artifacts/{path}"
-
-
-def _git(*arguments: str) -> str:
-    """What git says, without the newline at its end; nothing where this is no repository."""
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.removesuffix("\n")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import mlflow
 import pytest
 
 from pipeline import tracking
+from pipeline.identity import git
 
 
 @pytest.fixture(autouse=True)
@@ -38,13 +39,13 @@ def test_a_run_the_store_does_not_have_becomes_a_new_one():
 def test_a_run_says_which_commit_and_which_data_made_it(tmp_path, monkeypatch):
     monkeypatch.setattr(tracking, "ROOT", tmp_path)
     assert tracking.provenance() == {"git_commit": "none", "git_dirty": "false", "dvc_lock_sha256": "none"}
-    tracking._git("init", "--quiet")
+    git(tmp_path, "init", "--quiet")
     (tmp_path / "dvc.lock").write_text("schema: '2.0'\n")
-    tracking._git("add", "dvc.lock")
+    git(tmp_path, "add", "dvc.lock")
     author = ("-c", "user.name=a", "-c", "user.email=a@b")
-    tracking._git(*author, "commit", "--quiet", "-m", "data")
+    git(tmp_path, *author, "commit", "--quiet", "-m", "data")
     clean = tracking.provenance()
-    assert clean["git_commit"] == tracking._git("rev-parse", "HEAD") != ""
+    assert clean["git_commit"] == git(tmp_path, "rev-parse", "HEAD") != ""
     assert clean["git_dirty"] == "false"
     assert clean["dvc_lock_sha256"] == hashlib.sha256(b"schema: '2.0'\n").hexdigest()
     (tmp_path / "dvc.lock").write_text("schema: '3.0'\n")
