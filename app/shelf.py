@@ -13,9 +13,10 @@ from app.schema import Role, Served, Version
 from app.settings import Settings
 from pipeline.base import best_device, load_base, resolve_base
 from pipeline.generate import Decoder, write_poems
+from pipeline.identity import sha256_of
 from pipeline.params import Params
 from pipeline.prompt import Request, languages_of
-from pipeline.registry import alias_version, fetch_version, sha256_of
+from pipeline.registry import alias_version, fetch_version, leading_version
 from pipeline.stage import BadInput
 
 log = logging.getLogger("estrofa")
@@ -140,10 +141,9 @@ class Shelf:
             return Candidate(self.params.base)
         if role == "champion" and self.settings.model:
             return Candidate(str(self.settings.model))
-        for alias in (role, challenger) if role == "champion" else (challenger,):
-            found = alias_version(name, alias)
-            if found:
-                return Candidate(name, str(found.version), found.run_id)
+        found = leading_version(self.params) if role == "champion" else alias_version(name, challenger)
+        if found:
+            return Candidate(name, str(found.version), found.run_id)
         if role == "champion" and LATEST.is_dir():
             return Candidate(str(LATEST))
         raise NotServed(

@@ -3,7 +3,6 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from mlflow.entities.model_registry import ModelVersion
 from transformers.utils import logging
@@ -12,10 +11,10 @@ from pipeline.base import best_device, load_base
 from pipeline.draft import Fusion
 from pipeline.figures import language_of
 from pipeline.generate import Decoder
-from pipeline.params import Generation, Params, load_params
+from pipeline.params import Params, changed, load_params
 from pipeline.prompt import Request
 from pipeline.ranking import write_best
-from pipeline.registry import alias_version, fetch_version, model_version
+from pipeline.registry import alias_version, fetch_version, leading_version, model_version
 from pipeline.stage import BadInput
 
 CLEAR_LINE = "\r\x1b[2K"
@@ -30,17 +29,16 @@ def find_model(model: str | None, params: Params) -> tuple[Path, ModelVersion | 
     Raises:
         BadInput: there is no such model.
     """
-    name, challenger = params.register_.model_name, params.register_.alias
+    name, aliases = params.register_.model_name, (params.promote.alias, params.register_.alias)
     if model is not None and Path(model).is_dir():
         return Path(model), None
     if model is not None and model.isdigit():
         return fetch_version(name, model), model_version(name, model)
-    for alias in (model,) if model is not None else ("champion", challenger):
-        version = alias_version(name, alias)
-        if version is not None:
-            return fetch_version(name, version.version), version
+    version = alias_version(name, model) if model is not None else leading_version(params)
+    if version is not None:
+        return fetch_version(name, version.version), version
     if model is None:
-        problem = f"no version of {name} is champion or {challenger} yet"
+        problem = f"no version of {name} is {' or '.join(aliases)} yet"
         raise BadInput("--model", problem, "Make one with `make run`, or name a model's folder")
     remedy = "Name a folder, or a version or an alias that `make mlflow` shows under Models"
     raise BadInput(f"--model {model}", f"neither a folder nor an alias of {name}", remedy)
@@ -78,7 +76,8 @@ class Desk:
             raise BadInput("--language", f"{language!r} is not one of params.yaml", f"Choose from {self.languages}")
         self.language, self.fields = language, {"author": author, "style": style, "title": title}
         self.fused = [_fused(each) for each in fuse]
-        self.sampling = _sampling(params.generation, changes)
+        given = {name: value for name, value in changes.items() if value is not None}
+        self.sampling = changed(params.generation, given, lambda name: f"--{name}".replace("_", "-"))
         logging.disable_progress_bar()
         folder, _ = find_model(model, params)
         self.model, self.tokenizer = load_base(folder, best_device())
@@ -139,13 +138,3 @@ def _fused(part: str) -> tuple[dict[str, str], float]:
     except ValueError as error:
         problem = "not a name and a weight"
         raise BadInput(f"--fuse {part!r}", problem, "Write it as 'AUTHOR:0.5' or 'style=STYLE:0.5'") from error
-
-
-def _sampling(usual: Generation, changes: dict[str, Any]) -> Generation:
-    given = {name: value for name, value in changes.items() if value is not None}
-    try:
-        return Generation.model_validate(usual.model_dump() | given)
-    except ValueError as error:
-        fault = error.errors()[0]
-        option = f"--{fault['loc'][0]}".replace("_", "-")
-        raise BadInput(option, f"{fault['input']} is not allowed", fault["msg"]) from error

@@ -14,7 +14,7 @@ from mlflow.types import ColSpec, Schema
 
 from pipeline.base import best_device, load_base
 from pipeline.generate import write_poems
-from pipeline.params import Generation
+from pipeline.params import Generation, changed
 from pipeline.prompt import FIELDS, Request
 from pipeline.stage import BadInput
 
@@ -54,7 +54,8 @@ class Poet(PythonModel):
         Raises:
             MlflowException: a row asks for what the model cannot do; names the row, the value and what is allowed.
         """
-        languages, defaults = context.model_config["languages"], context.model_config["generation"]
+        languages = context.model_config["languages"]
+        defaults = Generation.model_validate(context.model_config["generation"])
         rows = model_input.to_dict("records")
         try:
             requests = [_request(number, row, languages) for number, row in enumerate(rows)]
@@ -79,15 +80,9 @@ def _request(number: int, row: dict[str, Any], languages: dict[str, str]) -> Req
     return Request(language, first_line=row["prompt"] if _given(row, "prompt") else "", **fields)
 
 
-def _sampling(number: int, row: dict[str, Any], defaults: dict[str, Any]) -> Generation:
+def _sampling(number: int, row: dict[str, Any], defaults: Generation) -> Generation:
     changes = {name: row[name] for name in SAMPLING_COLUMNS if _given(row, name)}
-    try:
-        return Generation.model_validate(defaults | changes)
-    except ValueError as error:
-        fault = error.errors()[0]
-        raise BadInput(
-            f"row {number}: {fault['loc'][0]}", f"{fault['input']!r} is not allowed", fault["msg"]
-        ) from error
+    return changed(defaults, changes, lambda name: f"row {number}: {name}")
 
 
 set_model(Poet())

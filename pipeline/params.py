@@ -1,5 +1,6 @@
 """`params.yaml` as validated classes; the comments beside the values in that file say what each is for."""
 
+from collections.abc import Callable
 from pathlib import Path
 from string import ascii_uppercase
 from typing import Annotated, Any, Literal
@@ -287,6 +288,22 @@ def parse_params(values: dict[str, Any], place: str = str(PARAMS_FILE)) -> Param
         if fault["type"] == "value_error" and not fault["loc"]:
             problem, remedy = fault["msg"].removeprefix("Value error, "), "Make the two agree in params.yaml"
         raise BadInput(f"{place}: {key}", problem, remedy) from error
+
+
+def changed(usual: Generation, changes: dict[str, Any], place: Callable[[str], str]) -> Generation:
+    """The sampling of params with some of it changed for one request.
+
+    Args:
+        place: how a faulty change's name is shown to who made it.
+
+    Raises:
+        BadInput: a change is not allowed.
+    """
+    try:
+        return Generation.model_validate(usual.model_dump() | changes)
+    except pydantic.ValidationError as error:
+        fault = error.errors()[0]
+        raise BadInput(place(str(fault["loc"][0])), f"{fault['input']!r} is not allowed", fault["msg"]) from error
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:

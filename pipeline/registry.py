@@ -21,6 +21,8 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from pipeline.base import cache_folder
+from pipeline.identity import sha256_of
+from pipeline.params import Params
 from pipeline.stage import BadInput, whole_folder
 from pipeline.tracking import tracking_uri, without_password
 
@@ -66,6 +68,16 @@ def alias_version(name: str, alias: str) -> ModelVersion | None:
             raise
 
 
+def leading_version(params: Params) -> ModelVersion | None:
+    """The champion, or else the challenger; None where there is neither.
+
+    Raises:
+        BadInput: the registry does not answer.
+    """
+    name = params.register_.model_name
+    return alias_version(name, params.promote.alias) or alias_version(name, params.register_.alias)
+
+
 def model_version(name: str, version: str | int) -> ModelVersion:
     """A version by its number.
 
@@ -86,12 +98,6 @@ def manifest(folder: Path) -> dict[str, str]:
     """The SHA-256 of every file in a folder, by its path in it."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def download_version(name: str, version: str | int, folder: Path) -> None:

@@ -14,6 +14,7 @@ from pipeline import evaluate, register
 from pipeline.model_card import model_card
 from pipeline.params import load_params
 from pipeline.poems import read_report
+from pipeline.registry import leading_version
 
 
 @pytest.fixture(scope="module")
@@ -60,3 +61,16 @@ def test_the_commands_write_with_it_and_export_it_with_its_figures(versions, tmp
     assert exported.exit_code == 0, exported.output
     card = ModelCard.load(Path(tmp_path / "out" / "README.md"))
     assert "| bits per byte | es |" in card.text
+
+
+@pytest.mark.slow
+def test_the_champion_is_who_has_the_alias_that_params_name(versions):
+    first, second = map(str, versions)
+    client, params = MlflowClient(), load_params()
+    client.set_registered_model_alias("estrofa", "laureate", first)
+    try:
+        assert leading_version(params).version == second
+        laureate = params.promote.model_copy(update={"alias": "laureate"})
+        assert leading_version(params.model_copy(update={"promote": laureate})).version == first
+    finally:
+        client.delete_registered_model_alias("estrofa", "laureate")
