@@ -61,7 +61,8 @@ class Postgres:
                 )
         if not self.runs():
             options = f"-h 127.0.0.1 -p {self.port} -c unix_socket_directories=''"
-            self._run("pg_ctl", "start", "--wait", "--log", str(self.folder.with_name("postgres.log")), "-o", options)
+            log = str(self.folder.with_name("postgres.log"))
+            self._run("pg_ctl", "start", "--timeout=600", "--log", log, "-o", options)
         try:
             connection = psycopg.connect(self.address("postgres", "postgresql"), autocommit=True)
         except psycopg.OperationalError as error:

@@ -23,7 +23,7 @@ from pipeline.stage import BadInput, stage
 ROOT = Path(__file__).resolve().parent.parent
 POOL = "estrofa"
 WORKERS = 2  # flow runs at once; those of one repository wait for each other
-START_SECONDS = 180
+START_SECONDS = 600  # for a busy machine; a server that ends is noticed at once
 STOP_SECONDS = 20
 QUIET = {
     "DO_NOT_TRACK": "1",

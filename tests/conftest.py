@@ -28,8 +28,10 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from pipeline.base import load_base
 from pipeline.params import Params, load_params, parse_params
 from pipeline.poems import POEM_SCHEMA, write_table
+from pipeline.tokenize import add_language_tokens
 
 pytest_plugins = ["browser", "served", "trained"]
 hypothesis.settings.load_profile("ci")  # the same examples everywhere, however long a busy machine takes over them
@@ -131,6 +133,16 @@ def tiny_base(family: str, folder: Path) -> Path:
         for name, weight in model.named_parameters():
             if weight.dim() > 1:
                 weight.mul_(1.0 if "emb" in name else 4.0)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def tiny_poet(folder: Path, dtype: torch.dtype) -> Path:
+    """Save a randomly initialised model that has the language tokens, as after tuning."""
+    model, tokenizer = load_base(tiny_base("llama", folder), dtype=dtype)
+    add_language_tokens(tokenizer, ["en", "es"])
+    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

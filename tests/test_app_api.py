@@ -234,7 +234,7 @@ DESCRIBED = schemathesis.openapi.from_dict(create_app(changed_params({}), Settin
 
 
 @DESCRIBED.parametrize()
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_the_api_does_what_its_description_says(case, address):
     wish = isinstance(case.body, dict) and not case.path.endswith("/vote")
     if wish and case.body.get("max_words", 1) in range(1, 401):

@@ -21,7 +21,6 @@ def positions_of(lengths, padding):
 
 
 @given(lengths=st.lists(st.integers(2, 9), min_size=1, max_size=5), padding=st.integers(0, 5))
-@settings(deadline=None)
 def test_poems_end_where_positions_start_again_and_padding_is_one_stretch(lengths, padding):
     rows = positions_of(lengths, padding).repeat(2, 1)
     assert poem_borders(rows).diff().tolist() == [*lengths, *[padding] * bool(padding)] * 2
@@ -32,7 +31,7 @@ def test_poems_end_where_positions_start_again_and_padding_is_one_stretch(length
     groups=st.sampled_from([(4, 4), (4, 2), (4, 1)]),
     window=st.sampled_from([None, 1, 3]),
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 def test_outputs_and_gradients_are_those_of_a_masked_row(lengths, groups, window):
     torch.manual_seed(0)
     (heads, shared), length = groups, sum(lengths)

@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.copies import shuffled, write_copies
@@ -12,7 +12,6 @@ from tests.conftest import SENTENCES
 verses = st.lists(st.text("abcñ í", max_size=20), max_size=12).map("\n".join)
 
 
-@settings(deadline=None)
 @given(text=verses, copy=st.integers(1, 40))
 def test_a_copy_has_the_same_words_and_as_many_in_each_line(text, copy):
     made = shuffled(text, copy)

@@ -104,28 +104,28 @@ def numbered_poem(number):
 
 
 @pytest.mark.parametrize("name", RULES)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(text=texts)
 def test_every_rule_is_idempotent(name, text):
     once = RULES[name](text)
     assert RULES[name](once) == once
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(text=texts)
 def test_the_chain_is_idempotent(text):
     once, _ = clean_text(text, "The Title", "Ana Poe")
     assert clean_text(once, "The Title", "Ana Poe") == (once, {})
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(stanzas=st.lists(st.lists(plain_lines, min_size=2, max_size=5), min_size=1, max_size=4))
 def test_clean_verse_passes_untouched(stanzas):
     text = "\n\n".join("\n".join(stanza) for stanza in stanzas)
     assert clean_text(text) == (text, {})
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(lines=st.lists(plain_lines, min_size=1, max_size=12), gaps=st.lists(st.sampled_from(BREAKS), min_size=12))
 def test_no_rule_joins_two_lines_or_splits_one_that_stood(lines, gaps):
     text = "".join(f"  {line}\t{gap}" for line, gap in zip(lines, gaps, strict=False))
@@ -133,7 +133,7 @@ def test_no_rule_joins_two_lines_or_splits_one_that_stood(lines, gaps):
     assert [line for line in cleaned.split("\n") if line] == lines
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(lines=st.lists(st.sampled_from([*VERSES[:2], *VERSES[15:17], "<b>bold</b> [3] light", "swan* †"]), max_size=10))
 def test_every_word_that_is_not_boilerplate_is_kept(lines):
     expected = [
@@ -249,7 +249,7 @@ def test_a_lost_letter_that_may_be_several_stays_lost():
     assert repair_broken("x�z", lexicon) == "x�z"
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(text=dirty)
 def test_bringing_letters_back_changes_nothing_else(text):
     repaired = repair_broken(text, build_lexicon([QUATRAIN]))

@@ -9,13 +9,11 @@ import sys
 import pytest
 import torch
 from click.testing import CliRunner
-from conftest import ROOT, tiny_base
+from conftest import ROOT, tiny_poet
 
 from app.command import main
 from app.terminal import Desk
-from pipeline.base import load_base
 from pipeline.ranking import candidate_seeds
-from pipeline.tokenize import add_language_tokens
 
 FIRST_LINE = "el río guarda su plata"
 
@@ -23,13 +21,7 @@ FIRST_LINE = "el río guarda su plata"
 @pytest.fixture(scope="module")
 def poet(tmp_path_factory):
     """The folder of a model that knows the languages."""
-    folder = tmp_path_factory.mktemp("poet")
-    model, tokenizer = load_base(tiny_base("llama", folder), dtype=torch.float32)
-    add_language_tokens(tokenizer, ["en", "es"])
-    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return folder
+    return tiny_poet(tmp_path_factory.mktemp("poet"), torch.float32)
 
 
 @pytest.fixture

@@ -63,7 +63,7 @@ def test_runs_go_over_line_breaks_case_and_punctuation_but_not_over_the_end_of_a
     assert found.novel[12] is None
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(st.lists(st.text(alphabet="ab ", min_size=9, max_size=60), min_size=1, max_size=4), st.integers(0, 99))
 def test_novelty_is_as_its_definition_says(training, seed):
     poem = " ".join(Random(seed).choices("ab", k=30))

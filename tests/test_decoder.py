@@ -44,7 +44,7 @@ def streamed(model, tokenizer, request, sampling, seed) -> tuple[list[str], Poem
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@settings(deadline=None, max_examples=5)
+@settings(max_examples=5)
 @given(joins=st.lists(st.integers(0, 12), min_size=5, max_size=5), leaves=st.integers(1, 12))
 def test_a_poem_hangs_neither_on_when_it_joins_nor_on_who_leaves(tiny_models, family, joins, leaves):
     model, tokenizer = tiny_models[family]
@@ -90,7 +90,7 @@ def test_those_who_wait_for_a_place_are_written_too(tiny_models):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@settings(deadline=None, max_examples=8)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 1000), which=st.integers(0, len(REQUESTS) - 1))
 def test_what_is_shown_grows_and_never_holds_half_a_character(tiny_models, family, seed, which):
     model, tokenizer = tiny_models[family]

@@ -33,14 +33,14 @@ def dialogue(form: str, names: tuple[str, str], spoken: list[list[str]]) -> str:
 
 
 @pytest.mark.parametrize(("form", "names"), LABELS.items(), ids=LABELS)
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(spoken=speeches)
 def test_of_a_dialogue_every_spoken_line_stays_and_nothing_else(form, names, spoken):
     found = clean_text(dialogue(form, names, spoken))[0]
     assert [line for line in found.split("\n") if line] == [line for lines in spoken for line in lines]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     lines=st.lists(
         st.one_of(

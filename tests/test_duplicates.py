@@ -182,7 +182,7 @@ def test_every_pair_proposed_is_really_that_alike_and_few_are_missed(files):
     assert len(found) >= 0.95 * len(real) > 40
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(order=st.permutations(range(9)))
 def test_the_order_of_the_poems_does_not_matter(order):
     random = Random(6)
@@ -193,7 +193,7 @@ def test_the_order_of_the_poems_does_not_matter(order):
     assert kept_ids([poems[place] for place in order]) == kept_ids(poems)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(owned=st.lists(st.frozensets(st.integers(0, 9)), max_size=8), most=st.none() | st.integers(2, 4))
 def test_owners_of_a_key_are_paired_unless_it_has_too_many(owned, most):
     keys = np.array([key for own in owned for key in sorted(own)], dtype=np.uint64)
@@ -203,7 +203,7 @@ def test_owners_of_a_key_are_paired_unless_it_has_too_many(owned, most):
     assert sorted(map(tuple, sharing_pairs(keys, owners, most).tolist())) == sorted(expected)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(pairs=st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), max_size=15))
 def test_components_are_what_walking_the_pairs_reaches(pairs):
     roots = components(12, pairs)

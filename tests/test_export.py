@@ -6,7 +6,7 @@ import sys
 
 import pytest
 import torch
-from conftest import ROOT, changed_params, tiny_base
+from conftest import ROOT, changed_params, tiny_poet
 from huggingface_hub import ModelCard
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
@@ -14,7 +14,6 @@ from pipeline.base import load_base
 from pipeline.export import export_folder, push
 from pipeline.model_card import model_card
 from pipeline.stage import BadInput
-from pipeline.tokenize import add_language_tokens
 
 FIGURES = "| figure | tuned |\n| --- | ---: |\n| bits per byte | 1.413 |\n"
 
@@ -22,13 +21,8 @@ FIGURES = "| figure | tuned |\n| --- | ---: |\n| bits per byte | 1.413 |\n"
 @pytest.fixture(scope="module")
 def poet(tmp_path_factory):
     """A folder as `finetune` leaves it."""
-    folder = tmp_path_factory.mktemp("poet")
-    model, tokenizer = load_base(tiny_base("llama", folder), dtype=torch.bfloat16)
-    add_language_tokens(tokenizer, ["en", "es"])
-    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    model.generation_config = GenerationConfig(do_sample=True, temperature=0.8)
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    folder = tiny_poet(tmp_path_factory.mktemp("poet"), torch.bfloat16)
+    GenerationConfig(do_sample=True, temperature=0.8).save_pretrained(folder)
     card = model_card(changed_params({}), {"train": {"en": 3}}, {})
     (folder / "README.md").write_text(card, encoding="utf-8")
     (folder / "GEMMA_TERMS.html").write_text("terms")

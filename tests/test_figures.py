@@ -133,7 +133,7 @@ def test_what_no_poem_drawn_has_leaves_an_interval_of_the_other_draws():
     assert figures.measured([nan, nan], figures.known_mean).interval() is None
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.text(alphabet="ab \n,é", max_size=80))
 def test_any_text_has_figures_between_nought_and_one(text):
     shares = [figures.seq_rep(text), figures.repeated_lines(text), figures.distinct([text], 2)]

@@ -16,7 +16,7 @@ import pytest
 import torch
 from conftest import FAMILIES, changed_params, made_up_poems
 from datasets import Dataset
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -49,7 +49,6 @@ def one_thread():
 
 
 @given(rows=st.integers(1, 50), rows_a_step=st.integers(1, 60), seed=st.integers(0, 3))
-@settings(deadline=None)
 def test_every_epoch_sees_every_row_once(rows, rows_a_step, seed):
     steps = math.ceil(3 * rows / rows_a_step)
     seen = np.concatenate([finetune.rows_of_step(step, rows, rows_a_step, seed) for step in range(steps)])

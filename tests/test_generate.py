@@ -83,7 +83,7 @@ def test_another_seed_writes_another_poem(tiny_bases):
     assert poems[0] != poems[1]
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(max_words=st.integers(6, 40), seed=st.integers(0, 1000), which=st.integers(0, len(REQUESTS) - 1))
 def test_a_poem_keeps_its_first_line_and_its_limit(tiny_bases, max_words, seed, which):
     model, tokenizer = load_base(tiny_bases["gpt2"], dtype=torch.float32)

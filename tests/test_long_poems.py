@@ -16,20 +16,20 @@ def stanza(word: str, count: int = 10) -> str:
     return "\n".join([f"{word} {word}"] * (count // 2))
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(text=poems, max_words=st.integers(1, 60))
 def test_every_word_line_and_stanza_is_kept(text, max_words):
     assert "\n\n".join(cut_poem(text, max_words)) == text
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(text=poems, max_words=st.integers(1, 60))
 def test_a_part_is_short_enough_or_a_single_stanza(text, max_words):
     for part in cut_poem(text, max_words):
         assert len(words_of(part)) <= max_words or "\n\n" not in part
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(text=poems)
 def test_a_poem_that_is_short_enough_stays_whole(text):
     assert cut_poem(text, max(1, len(words_of(text)))) == [text]

@@ -71,7 +71,7 @@ def test_prose_that_is_no_margin_of_a_poem_stays_for_the_filter(text):
 
 
 @pytest.mark.parametrize("rule", [drop_margin_notes, drop_prose_margins])
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(text=st.lists(lines, max_size=12).map("\n\n".join))
 def test_what_is_left_stood_together_and_has_no_margin_any_more(rule, text):
     once = rule(text)

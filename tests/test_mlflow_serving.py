@@ -8,12 +8,10 @@ import mlflow
 import pytest
 import requests
 import torch
-from conftest import ROOT, free_port, tiny_base, wait_until
+from conftest import ROOT, free_port, tiny_poet, wait_until
 
 from ops.servers import answers
-from pipeline.base import load_base
 from pipeline.mlflow_model import SIGNATURE
-from pipeline.tokenize import add_language_tokens
 
 GENERATION = {"temperature": 1.0, "top_p": 0.9, "top_k": 40, "max_words": 30, "block_loops": True}
 
@@ -22,11 +20,7 @@ GENERATION = {"temperature": 1.0, "top_p": 0.9, "top_k": 40, "max_words": 30, "b
 def server(tmp_path_factory):
     """The address of a server over a version that was registered in a store of its own."""
     folder = tmp_path_factory.mktemp("served")
-    model, tokenizer = load_base(tiny_base("llama", folder / "poet"), dtype=torch.float32)
-    add_language_tokens(tokenizer, ["en", "es"])
-    model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    model.save_pretrained(folder / "poet")
-    tokenizer.save_pretrained(folder / "poet")
+    tiny_poet(folder / "poet", torch.float32)
     before, store = mlflow.get_tracking_uri(), f"sqlite:///{folder}/mlflow.db"
     mlflow.set_tracking_uri(store)
     mlflow.create_experiment("served", artifact_location=(folder / "artifacts").as_uri())

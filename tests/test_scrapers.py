@@ -3,7 +3,7 @@
 import string
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from parsel import Selector
 from scrapy.http import HtmlResponse, Request, Response
@@ -63,7 +63,6 @@ lines = st.lists(words, min_size=1, max_size=6).map(" ".join)
 stanzas = st.lists(lines, min_size=1, max_size=6).map("\n".join)
 
 
-@settings(deadline=None)
 @given(st.lists(stanzas, min_size=1, max_size=4).map("\n\n".join), st.integers(0, 400))
 def test_a_poem_comes_out_of_every_kind_of_markup_as_it_went_in(text, number):
     html, _ = block(Poem("Book", "Author", "ode", "en", "Title", text), number)

@@ -116,7 +116,7 @@ def test_one_line_or_a_language_without_a_metre_has_no_figures_of_sound():
         assert figure("eins\nzwei", "de") is None
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.text(alphabet="aeiouhyñüqgcllrzáí' \n.1ж", max_size=60), st.sampled_from(LANGUAGES))
 def test_any_text_can_be_scanned(text, language):
     for figure in (sound.rhyme_density, sound.assonance_density, sound.syllable_regularity):

@@ -149,7 +149,7 @@ def test_a_poem_longer_than_a_row_goes_on_under_its_header_from_a_whole_line(tok
 
 
 @given(lines=st.lists(st.sampled_from(["the river", "el río guarda su plata", ""]), min_size=1, max_size=30))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_no_poem_is_cut_that_fits_a_row_and_no_token_of_a_longer_one_is_lost(tokenizer, lines):
     text = "\n".join(lines)
     examples = list(examples_of(tokenizer, [Request("es", title="Agua")], [text], block_size=64))
@@ -170,7 +170,6 @@ def test_a_header_that_fills_the_row_is_refused(tokenizer):
 
 
 @given(st.lists(st.integers(1, 64), max_size=200))
-@settings(deadline=None)
 def test_every_item_lands_in_one_bin_that_holds_it(lengths):
     bins = best_fit(lengths, 64)
     assert sorted(item for items in bins for item in items) == list(range(len(lengths)))
@@ -178,7 +177,6 @@ def test_every_item_lands_in_one_bin_that_holds_it(lengths):
 
 
 @given(st.lists(st.integers(1, 64), min_size=1, max_size=200))
-@settings(deadline=None)
 def test_no_two_bins_could_have_been_one(lengths):
     filled = sorted(sum(lengths[item] for item in items) for items in best_fit(lengths, 64))
     assert len(filled) == 1 or filled[0] + filled[1] > 64
@@ -191,7 +189,7 @@ def test_at_scale_nearly_every_position_is_a_real_token():
 
 
 @given(st.lists(st.integers(1, 64), max_size=60))
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 def test_evening_out_loses_no_item_overfills_no_bin_and_never_needs_more(lengths):
     bins = best_fit(lengths, 64)
     fuller = even_out(bins, lengths, 64)
@@ -215,7 +213,6 @@ def test_a_few_hundred_poems_that_fit_two_or_three_to_a_row_fill_rows_too():
     stanza=st.integers(2, 6),
     room=st.integers(8, 60),
 )
-@settings(deadline=None)
 def test_cuts_cover_the_poem_in_order_and_fall_inside_a_line_only_where_it_is_longer_than_the_room(lines, stanza, room):
     ends = np.cumsum(lines).tolist()
     stretches = cut_at_lines(ends, ends[stanza - 1 :: stanza], ends[-1], room)
@@ -233,7 +230,6 @@ def test_a_cut_prefers_the_end_of_a_stanza_to_a_longer_stretch():
 
 
 @given(st.lists(st.tuples(st.integers(1, 10), st.integers(0, 20)), min_size=1, max_size=40))
-@settings(deadline=None)
 def test_rows_hold_every_example_whole_with_its_own_positions_and_labels(sizes):
     examples = [
         Example([1000 * number + place for place in range(head + body)], head)
