@@ -107,11 +107,11 @@ def test_the_anthology_has_no_drama():
             assert drop_stage_text(poem.text) == poem.text
 
 
-def test_the_report_counts_dialogues_and_shows_one():
+def test_the_report_counts_dialogues_and_shows_one(tmp_path):
     spoken = [[f"the lamp number {number} burns in the kitchen", "and nobody comes home"] for number in range(6)]
     record = {"source": "attic", "text": dialogue("HE.\n{}", ("HE", "SHE"), spoken), "declared_language": "en"}
     fields = dict.fromkeys(("url", "title", "author", "collection", "year", "style", "licence"))
-    _, _, report = clean_corpus([fields | record], load_params().clean)
+    report = clean_corpus([fields | record], load_params().clean, tmp_path)
     rule = report["rules"]["speakers and stage directions"]
     assert rule["changed"] == 1
     assert rule["examples"][0]["before"].startswith("HE.")
