@@ -1,71 +1,102 @@
 """What keeps a poem from going round in circles, and still lets a refrain come back.
 
 Small models loop: a line, or a phrase at the end of every line, comes again and again. People hardly repeat four words
-in a poem unless they repeat the line. So a stretch of tokens comes once, except inside a whole line that comes again;
-and whole lines come again only so often, and few of them in a row.
+in a poem unless they repeat the line. So the word that followed three does not follow them again, except in a whole
+line that comes again; and few lines come again, only so often, and not at once. Case and punctuation hide no
+repetition.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
+from functools import lru_cache
 
 from transformers import PreTrainedTokenizerBase
 
-STRETCH = 7  # tokens, four or five words
+from pipeline.verse import bare
+
+STRETCH = 3  # words that once stood together; when they do again, another word follows
 REFRAINS = 0.28  # of the lines, and one more, may be earlier lines come again: triolets and villanelles stay below
+DIFFERENT = 2  # lines may come again, as in both of these
 IN_A_ROW = 2  # earlier lines may follow each other, as a villanelle's last two do
 
 
 class Loops:
     """The lines and stretches of one poem so far, and the tokens that would start or close a circle.
 
+    A poem is looked at as the spellings of its tokens, and a token without letters or digits is none of it.
+
     Args:
         tokenizer: of the model that writes.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.tokenizer = tokenizer
-        self.tokens: list[int] = []
-        self.line: list[int] = []  # tokens of the line being written
-        self.lines: list[list[int]] = []  # tokens of those before it
-        self.followers: dict[tuple[int, ...], set[int]] = defaultdict(set)  # what came after a stretch less one
-        self.coming: Counter[str] = Counter()
-        self.looping: set[str] = set()  # lines that came again since the last new one
-        self.refrains = 0  # lines that had come before
+        self.spellings, self.tokens_of, self.spaced, self.line_ends = spelled(tokenizer)
+        self.written: list[str] = []
+        self.words: list[int] = []  # where in `written` each begins
+        self.in_word = False
+        self.line: list[str] = []  # the one being written
+        self.lines: list[list[str]] = []  # those before it
+        self.followers: dict[tuple[str, ...], set[str]] = defaultdict(set)  # how the word after a stretch began
+        self.refrains: list[list[str]] = []  # lines that came again, each time
         self.returning = 0  # of them since the last new one
 
     def forbidden(self) -> set[int]:
         """The tokens that may not come next."""
-        if self.looping and not self.line:
-            return self._beginnings()
-        repeating = self.followers.get(tuple(self.tokens[1 - STRETCH :]), set())
-        if self.returning < IN_A_ROW and self.refrains <= REFRAINS * (len(self.lines) + 1):
-            length = len(self.line)
-            repeating = repeating - {
-                line[length] for line in self.lines if len(line) > length and line[:length] == self.line
-            }
-        return repeating
+        repeating = self.followers.get(self._stretch(), set())
+        again = self.line in self.lines
+        if not repeating and not again:
+            return set()
+        refrains, length = self._refrains(), len(self.line)
+        repeating = repeating - {line[length] for line in refrains if len(line) > length and line[:length] == self.line}
+        closing = self.line_ends if again and self.line not in refrains else set()
+        repeated = set().union(*(self.tokens_of[spelling] for spelling in repeating))
+        return closing | (repeated & self.spaced if self.in_word else repeated)  # a word that has begun may end
 
     def add(self, tokens: Sequence[int], completed: Sequence[str]) -> None:
         """Take in tokens that were written, and as text the lines that they completed."""
         for token in tokens:
-            if len(self.tokens) >= STRETCH - 1:
-                self.followers[tuple(self.tokens[1 - STRETCH :])].add(token)
-            self.tokens.append(token)
-            self.line.append(token)
-        for line in filter(None, map(str.strip, completed)):
-            self.coming[line] += 1
-            if self.coming[line] == 1:
-                self.looping.clear()
-                self.returning = 0
-            else:
-                self.looping.add(line)
-                self.refrains += 1
+            if spelling := self.spellings[token]:
+                if token in self.spaced or not self.in_word:
+                    if len(self.words) >= STRETCH:
+                        self.followers[self._stretch()].add(spelling)
+                    self.words.append(len(self.written))
+                self.written.append(spelling)
+                self.line.append(spelling)
+            self.in_word = bool(spelling)
+        if completed and self.line:
+            if self.line in self.lines:
+                self.refrains.append(self.line)
                 self.returning += 1
-        if completed:
+            else:
+                self.returning = 0
             self.lines.append(self.line)
             self.line = []
 
-    def _beginnings(self) -> set[int]:
-        """The first tokens of the lines that loop."""
-        texts = [space + line for line in self.looping for space in ("", " ")]
-        return {self.tokenizer.encode(text, add_special_tokens=False)[0] for text in texts}
+    def _stretch(self) -> tuple[str, ...]:
+        """The last words, of which the very last may go on."""
+        return tuple(self.written[self.words[-STRETCH:][0] :]) if self.words else ()
+
+    def _refrains(self) -> list[list[str]]:
+        """The lines that may come now."""
+        if self.returning >= IN_A_ROW or len(self.refrains) > REFRAINS * (len(self.lines) + 1):
+            return []
+        known = {tuple(line) for line in self.refrains}
+        return [
+            line for line in self.lines if line != self.lines[-1] and (len(known) < DIFFERENT or tuple(line) in known)
+        ]
+
+
+@lru_cache(maxsize=8)
+def spelled(tokenizer: PreTrainedTokenizerBase) -> tuple[list[str], dict[str, set[int]], set[int], set[int]]:
+    """Each token's spelling, bare of case and punctuation; the tokens of each spelling; those that begin with a space;
+    those that end a line.
+
+    A part of a character is spelled by its number alone.
+    """
+    texts = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
+    spellings = [f"#{token}" if "\N{REPLACEMENT CHARACTER}" in text else bare(text) for token, text in enumerate(texts)]
+    tokens_of: dict[str, set[int]] = defaultdict(set)
+    for token, spelling in enumerate(spellings):
+        tokens_of[spelling].add(token)
+    spaced = {token for token, text in enumerate(texts) if text.startswith(" ")}
+    return spellings, tokens_of, spaced, {token for token, text in enumerate(texts) if "\n" in text}

@@ -112,10 +112,10 @@ def test_a_poem_that_ends_itself_says_so():
     assert recited("the river keeps its silver<eos>") == Poem("the river keeps its silver", ended=True)
 
 
-def test_a_line_that_has_come_twice_does_not_come_again_at_once():
+def test_a_line_does_not_come_twice_on_end():
     assert recited("the river keeps\n", block_loops=False).text.split("\n")[:3] == ["the river keeps"] * 3
-    first, second, third, *_ = recited("the river keeps\n").text.split("\n")
-    assert first == second == "the river keeps" != third
+    first, second, *_ = recited("the river keeps\n").text.split("\n")
+    assert first == "the river keeps" != second
 
 
 def test_lines_that_loop_in_turn_do_not_come_a_third_time():
@@ -125,15 +125,14 @@ def test_lines_that_loop_in_turn_do_not_come_a_third_time():
 
 
 def test_the_first_line_counts_as_a_coming():
-    first, second, third, *_ = recited("\nthe river keeps", first_line="the river keeps").text.split("\n")
-    assert first == second == "the river keeps" != third
+    first, second, *_ = recited("\nthe river keeps", first_line="the river keeps").text.split("\n")
+    assert first == "the river keeps" != second
 
 
-def test_a_refrain_comes_as_often_as_there_is_a_new_line_before_it():
-    song = "\n\n".join(
-        f"the river keeps\n{line}" for line in ("its silver", "under stones", "its rain", "what it is owed")
-    )
-    assert recited(song + "<eos>") == Poem(song, ended=True)
+def test_a_refrain_opens_every_stanza():
+    stanzas = ("its silver\nunder stones", "a lantern\nof cold rain", "my brother\nin July", "what it is owed\nby us")
+    song = "\n\n".join(f"the river keeps\n{lines}" for lines in stanzas)
+    assert recited(song + "<eos>", max_words=60) == Poem(song, ended=True)
 
 
 def test_a_first_line_without_room_for_a_poem_is_refused(tiny_bases):
