@@ -243,8 +243,8 @@ def encode_header(
 def encode_headers(tokenizer: PreTrainedTokenizerBase, requests: Sequence[Request]) -> list[list[int]]:
     """`encode_header` of each request, on all cores."""
     headers = [_control_tokens(tokenizer, request) for request in requests]
-    texts = encode_texts(tokenizer, [text for _, text in headers])
-    return [start + ids for (start, _), ids in zip(headers, texts, strict=True)]
+    texts = tokenizer([text for _, text in headers], add_special_tokens=False, split_special_tokens=True)
+    return [start + ids for (start, _), ids in zip(headers, texts["input_ids"], strict=True)]
 
 
 def _control_tokens(
@@ -262,11 +262,6 @@ def _control_tokens(
 def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
     """The token ids of what people wrote: a `<|es|>` or an end-of-text in it is spelt out, and controls nothing."""
     return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-
-
-def encode_texts(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> list[list[int]]:
-    """`encode_text` of each text, on all cores."""
-    return tokenizer(texts, add_special_tokens=False, split_special_tokens=True)["input_ids"] if texts else []
 
 
 def bits_per_byte(log_likelihoods: Sequence[float], texts: Sequence[str]) -> float:

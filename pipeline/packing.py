@@ -8,7 +8,7 @@ from random import Random
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from pipeline.likelihood import encode_headers, encode_texts
+from pipeline.likelihood import encode_headers
 from pipeline.prompt import Request
 from pipeline.stage import BadInput
 
@@ -34,28 +34,30 @@ def examples_of(
     Raises:
         BadInput: a header alone fills a row.
     """
-    prompts, encoded = encode_headers(tokenizer, requests), encode_texts(tokenizer, texts)
-    rooms = [block_size - len(prompt) for prompt in prompts]
-    for request, prompt, room in zip(requests, prompts, rooms, strict=True):
+    if not texts:
+        return
+    encoded = tokenizer(texts, add_special_tokens=False, split_special_tokens=True)
+    parts = zip(requests, encode_headers(tokenizer, requests), texts, encoded.encodings, strict=True)
+    for request, prompt, text, encoding in parts:
+        room = block_size - len(prompt)
         if room < block_size // 4:
             problem = f"the header of {request.title!r} takes {len(prompt)} of {block_size} tokens"
             raise BadInput("params.yaml: tokenize.block_size", problem, "Raise block_size or shorten the fields")
-    long = [place for place, (ids, room) in enumerate(zip(encoded, rooms, strict=True)) if len(ids) >= room]
-    ends = dict(zip(long, line_ends(tokenizer, [texts[place] for place in long]), strict=True))
-    for place, (prompt, ids, room) in enumerate(zip(prompts, encoded, rooms, strict=True)):
-        whole = [*ids, tokenizer.eos_token_id]
-        for start, end in cut_at_lines(*ends.get(place, ([], [])), len(whole), room):
-            yield Example([*prompt, *whole[start:end]], len(prompt))
+        ids = [*encoding.ids, tokenizer.eos_token_id]
+        ends = line_ends(text, encoding.offsets) if len(ids) > room else ([], [])
+        for start, end in cut_at_lines(*ends, len(ids), room):
+            yield Example([*prompt, *ids[start:end]], len(prompt))
 
 
-def line_ends(tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> Iterator[tuple[list[int], list[int]]]:
-    """For each text the token offsets, ascending, at which a line is complete, and those at which a stanza is."""
-    if not texts:
-        return
-    encoded = tokenizer(texts, add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True)
-    for text, offsets in zip(texts, encoded["offset_mapping"], strict=True):
-        ends = [token for token, (_, end) in enumerate(offsets, 1) if text[end - 1] == "\n"]
-        yield ends, [end for end in ends if text[: offsets[end - 1][1]].endswith("\n\n")]
+def line_ends(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """The tokens, counted from 1, at which a line of a text is complete, and those at which a stanza is.
+
+    Args:
+        text: of a poem.
+        offsets: where in it each token starts and ends.
+    """
+    ends = [token for token, (_, end) in enumerate(offsets, 1) if text[end - 1] == "\n"]
+    return ends, [end for end in ends if text[: offsets[end - 1][1]].endswith("\n\n")]
 
 
 def cut_at_lines(ends: Sequence[int], stanza_ends: Sequence[int], length: int, room: int) -> list[tuple[int, int]]:
