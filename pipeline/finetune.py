@@ -18,7 +18,6 @@ import mlflow
 import numpy as np
 import pandas as pd
 import torch
-from datasets import Dataset
 from tqdm import tqdm
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
@@ -35,7 +34,7 @@ from pipeline.processes import add_up, share, this_process, total
 from pipeline.prompt import Request, poem_request
 from pipeline.stage import BadInput, stage, whole_file, whole_folder
 from pipeline.tokenize import REPORT as TOKENIZE_REPORT
-from pipeline.tokenize import TOKENS
+from pipeline.tokenize import TOKENS, read_rows
 from pipeline.tracking import RUN_FILE, mlflow_run
 from pipeline.vocabulary import load_kept_tokens
 
@@ -165,7 +164,7 @@ def train(params: Params, tokens: Path, checkpoints: Path) -> tuple[PreTrainedMo
     process = this_process()
     device, leads = torch.device(process.device), process.is_main_process
     dtype = {"auto": best_dtype(device), "bfloat16": torch.bfloat16, "float32": torch.float32}[knobs.precision]
-    rows = Dataset.load_from_disk(str(tokens / "train")).with_format("torch")
+    rows = read_rows(tokens / "train").with_format("torch")
     block_size = len(rows[0]["input_ids"])
     tokenizer = AutoTokenizer.from_pretrained(tokens / "tokenizer")
     validation = read_table(tokens / "validation.parquet")

@@ -2,11 +2,14 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterable
-from contextlib import ExitStack
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from tqdm import tqdm
@@ -51,38 +54,45 @@ def scrape(params: Scrape, folder: Path, earlier: Path) -> dict[str, Report]:
         for name, source in params.sources.items():
             snapshot = earlier / f"{name}.jsonl"
             try:
-                if isinstance(source, Site):
-                    site = anthology if source.site == "embedded" else source.site
-                    records, reports[name] = crawl(name, source, site, params.recheck_days)
-                    warn(name, reports[name])
-                else:
-                    records, reports[name] = read(name, source)
+                with record_writer(folder / snapshot.name) as add:
+                    if isinstance(source, Site):
+                        site = anthology if source.site == "embedded" else source.site
+                        reports[name] = crawl(name, source, site, params.recheck_days, add)
+                        warn(name, reports[name])
+                    else:
+                        reports[name] = read(name, source, add)
             except SourceDown as down:
                 reports[name] = keep(snapshot, folder, down)
                 tqdm.write(f"scrape {name}: {down.problem}. The poems of the last crawl stay in use.", file=sys.stderr)
                 continue
             if not isinstance(source, FilesSource):  # those are the user's own to shorten
                 check_yield(reports[name], snapshot, params.max_drop)
-            write_records(records, folder / snapshot.name)
     return reports
 
 
-def read(name: str, source: FilesSource | HubSource) -> tuple[list[Record], Report]:
+def read(name: str, source: FilesSource | HubSource, add: Callable[[Record], None]) -> Report:
     """Read a source whose poems are rows: the user's own files, or a data set of the hub.
+
+    Args:
+        name: the source's name in params.yaml.
+        source: what to read.
+        add: takes each record.
 
     Raises:
         BadInput: a file or a data set that cannot be read, or none with a poem.
     """
     rows = read_files(source, name) if isinstance(source, FilesSource) else read_hub(source, name)
-    records = list(tqdm(rows, desc=f"scrape {name}", unit=" poems"))
-    without_text = sum(not record["text"] for record in records)
-    if without_text == len(records):
+    found = Counter()
+    for record in tqdm(rows, desc=f"scrape {name}", unit=" poems"):
+        found["poems" if record["text"] else "without_poem"] += 1
+        add(record)
+    if not found["poems"]:
         place = f"params.yaml: scrape.sources.{name}.columns.text"
         raise BadInput(place, f"{source.columns.text!r} is blank in every row", "Name the column that holds the poems")
-    return records, {"poems": len(records) - without_text, "without_poem": without_text}
+    return {"poems": found["poems"], "without_poem": found["without_poem"]}
 
 
-def crawl(name: str, source: Site, site: str, recheck_days: float) -> tuple[list[Record], Report]:
+def crawl(name: str, source: Site, site: str, recheck_days: float, add: Callable[[Record], None]) -> Report:
     """Crawl one site.
 
     Args:
@@ -90,6 +100,7 @@ def crawl(name: str, source: Site, site: str, recheck_days: float) -> tuple[list
         source: what to crawl there.
         site: the address without a path.
         recheck_days: for which a poem's page that an earlier crawl kept is not asked for again.
+        add: takes each record.
 
     Raises:
         SourceDown: the site does not answer.
@@ -105,15 +116,16 @@ def crawl(name: str, source: Site, site: str, recheck_days: float) -> tuple[list
         env=os.environ | {"PYTHONPATH": str(REPOSITORY)},
         start_new_session=True,
     )
-    records, report = [], None
+    poems, report = 0, None
     with process, tqdm(desc=f"scrape {name}", unit=" pages") as bar:
         try:
             process.stdin.write(json.dumps(order))
             process.stdin.close()
             for message in map(json.loads, process.stdout):
                 if "poem" in message:
-                    records.append(message["poem"])
-                    bar.set_postfix(poems=len(records), refresh=False)
+                    add(message["poem"])
+                    poems += 1
+                    bar.set_postfix(poems=poems, refresh=False)
                 bar.update("page" in message)
                 report = message.get("report")
         except BaseException:
@@ -122,7 +134,7 @@ def crawl(name: str, source: Site, site: str, recheck_days: float) -> tuple[list
     if report is None:
         raise RuntimeError(f"the crawl of {name} ended with status {process.returncode} and no report")
     check(report, source, name, site)
-    return records, report
+    return report
 
 
 def warn(name: str, report: Report) -> None:
@@ -151,12 +163,24 @@ def check(report: Report, source: Site, name: str, site: str) -> None:
         raise BadInput(start, f"no poem on {pages} pages", "Start from pages that hold poems or lead to them")
 
 
-def write_records(records: Iterable[Record], path: Path) -> None:
-    """Write raw records as JSON lines, ordered by address so that two crawls of the same pages give the same bytes."""
-    ordered = sorted(records, key=lambda record: (record["url"], record["text"]))
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for record in ordered:
-            file.write(json.dumps({field: record[field] for field in RAW_FIELDS}, ensure_ascii=False) + "\n")
+@contextmanager
+def record_writer(path: Path) -> Iterator[Callable[[Record], None]]:
+    """Yield a function that takes raw records; when the block ends they are JSON lines in a file.
+
+    They are ordered by address, so that two crawls of the same pages give the same bytes, and on disk until then.
+    """
+    with TemporaryDirectory() as folder, closing(sqlite3.connect(Path(folder, "records.sqlite"))) as database:
+        database.execute("CREATE TABLE records (url BLOB, text BLOB, line BLOB)")
+
+        def add(record: Record) -> None:
+            line = json.dumps({field: record[field] for field in RAW_FIELDS}, ensure_ascii=False)
+            row = (str(record["url"]), str(record["text"]), line)
+            database.execute("INSERT INTO records VALUES (?, ?, ?)", [part.encode("utf-8") for part in row])
+
+        yield add
+        with path.open("wb") as file:
+            for (line,) in database.execute("SELECT line FROM records ORDER BY url, text"):
+                file.write(line + b"\n")
 
 
 @stage

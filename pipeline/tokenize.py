@@ -7,7 +7,6 @@ from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
 from random import Random
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -126,7 +125,7 @@ def used_tokens(
 
 
 def write_rows(table: Path, folder: Path, tokenizer: PreTrainedTokenizerBase, params: Tokenize) -> dict[str, float]:
-    """Pack the poems of a split's table into rows, a data set in a folder.
+    """Pack the poems of a split's table into rows, which `read_rows` reads: a data set for each window.
 
     What shares a row is chosen among `WINDOW` examples, and no more are held: rows of a larger corpus are as full.
 
@@ -136,23 +135,24 @@ def write_rows(table: Path, folder: Path, tokenizer: PreTrainedTokenizerBase, pa
     training = table.stem == "train"
     batches = (tokenize_poems(batch, tokenizer, params, training) for batch in read_batches(table))
     progress = tqdm(chain.from_iterable(batches), desc=f"tokenize {table.stem}", unit=" examples", leave=False)
-    tokens = headers = 0
-    with TemporaryDirectory() as temporary:
-        windows = []
-        for examples in in_batches(progress, WINDOW):
-            tokens += sum(len(example.input_ids) for example in examples)
-            headers += sum(example.header_length for example in examples)
-            window = Path(temporary, str(len(windows)))
-            Dataset.from_dict(pack(examples, params.block_size, tokenizer.pad_token_id)).save_to_disk(window)
-            windows.append(Dataset.load_from_disk(window))
-        rows = concatenate_datasets(windows)
-        rows.save_to_disk(folder)
+    rows = tokens = headers = 0
+    for number, examples in enumerate(in_batches(progress, WINDOW)):
+        window = Dataset.from_dict(pack(examples, params.block_size, tokenizer.pad_token_id))
+        window.save_to_disk(folder / f"{number:05}")
+        rows += len(window)
+        tokens += sum(len(example.input_ids) for example in examples)
+        headers += sum(example.header_length for example in examples)
     return {
-        "rows": len(rows),
+        "rows": rows,
         "tokens": tokens,
         "tokens_in_loss": tokens - headers,
-        "utilisation": round(tokens / (len(rows) * params.block_size), 4),
+        "utilisation": round(tokens / (rows * params.block_size), 4),
     }
+
+
+def read_rows(folder: Path) -> Dataset:
+    """The rows of a split: `input_ids`, `labels` and `position_ids`, read from disk where they are asked for."""
+    return concatenate_datasets([Dataset.load_from_disk(window) for window in sorted(folder.iterdir())])
 
 
 @stage

@@ -15,7 +15,6 @@ import pandas as pd
 import pytest
 import torch
 from conftest import FAMILIES, changed_params, made_up_poems
-from datasets import Dataset
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
@@ -31,7 +30,7 @@ from pipeline.model_card import model_card
 from pipeline.poems import read_report, read_table
 from pipeline.prompt import Request
 from pipeline.stage import BadInput
-from pipeline.tokenize import add_language_tokens
+from pipeline.tokenize import TOKENS, add_language_tokens, read_rows
 
 LANGUAGES = {"en": "English", "es": "Spanish"}
 
@@ -83,7 +82,7 @@ def test_the_learning_rate_warms_up_and_then_follows_the_schedule(schedule, half
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_step_is_the_same_however_it_is_cut_into_batches(tiny_bases, tokenized, family):
     tokenized(tiny_bases[family])
-    rows = Dataset.load_from_disk("data/tokens/train").with_format("torch")[:4]
+    rows = read_rows(TOKENS / "train").with_format("torch")[:4]
     model, tokenizer = load_base(tiny_bases[family], dtype=torch.float32)
     model.resize_token_embeddings(len(tokenizer) + 2)
     gradients = []
@@ -99,7 +98,7 @@ def test_a_step_is_the_same_however_it_is_cut_into_batches(tiny_bases, tokenized
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_gradient_checkpointing_changes_no_gradient(tiny_bases, tokenized, family, method):
     tokenized(tiny_bases[family])
-    rows = Dataset.load_from_disk("data/tokens/train").with_format("torch")[:2]
+    rows = read_rows(TOKENS / "train").with_format("torch")[:2]
     gradients = []
     for gradient_checkpointing in (False, True):
         model, _ = prepared(tiny_bases[family], method, gradient_checkpointing=gradient_checkpointing)

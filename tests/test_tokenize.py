@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import torch
 from conftest import FAMILIES, ROOT, changed_params, made_up_poems, tiny_tokenizer, write_project
-from datasets import Dataset
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from transformers import AutoTokenizer
@@ -22,7 +21,7 @@ from pipeline.packing import Example, best_fit, cut_at_lines, even_out, examples
 from pipeline.poems import POEM_SCHEMA, read_report, read_table, write_table
 from pipeline.prompt import Request, header
 from pipeline.stage import BadInput
-from pipeline.tokenize import add_language_tokens, split_poems, tokenize_poems, write_rows
+from pipeline.tokenize import add_language_tokens, read_rows, split_poems, tokenize_poems, write_rows
 
 KNOBS = {"tokenize.block_size": 256, "tokenize.validation_share": 0.15, "tokenize.test_share": 0.15}
 PARAMS = changed_params(KNOBS).tokenize
@@ -338,7 +337,7 @@ def test_the_stage_writes_rows_tables_and_a_tokenizer(tmp_path, monkeypatch, tin
     saved = AutoTokenizer.from_pretrained(tokenize.TOKENS / "tokenizer")
     assert saved.encode("<|es|>", add_special_tokens=False) == [saved.convert_tokens_to_ids("<|es|>")]
     for name in ("train", "validation"):
-        rows = Dataset.load_from_disk(str(tokenize.TOKENS / name)).with_format("numpy")
+        rows = read_rows(tokenize.TOKENS / name).with_format("numpy")
         real = (rows["position_ids"][:] > 0).sum() + len(tables[name])  # position 0 is a poem's start, or padding
         assert rows["input_ids"][:].shape == (report[name]["rows"], 256)
         assert report[name]["tokens"] == real
@@ -351,7 +350,7 @@ def test_rows_of_many_windows_hold_what_those_of_one_hold(tmp_path, monkeypatch,
 
     def poems_in_rows(name):
         report = write_rows(tmp_path / "train.parquet", tmp_path / name, tokenizer, PARAMS)
-        rows = Dataset.load_from_disk(tmp_path / name).with_format("numpy")
+        rows = read_rows(tmp_path / name).with_format("numpy")
         labels, text = rows["labels"][:].ravel(), rows["input_ids"][:].ravel()
         ends = np.flatnonzero(labels == tokenizer.eos_token_id) + 1
         return report, sorted(
