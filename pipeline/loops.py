@@ -2,7 +2,7 @@
 
 Small models loop: a line, or a phrase at the end of every line, comes again and again. People hardly repeat four words
 in a poem unless they repeat the line. So the word that followed three does not follow them again, except in a whole
-line that comes again; and few lines come again, only so often, and not at once. Case and punctuation hide no
+line that comes again; and few lines come again, only so often, and not soon. Case and punctuation hide no
 repetition.
 """
 
@@ -17,6 +17,7 @@ from pipeline.verse import bare
 STRETCH = 3  # words that once stood together; when they do again, another word follows
 REFRAINS = 0.28  # of the lines, and one more, may be earlier lines come again: triolets and villanelles stay below
 DIFFERENT = 2  # lines may come again, as in both of these
+BETWEEN = 2  # other lines stand between a line and its return, as in both of these
 IN_A_ROW = 2  # earlier lines may follow each other, as a villanelle's last two do
 
 
@@ -81,9 +82,8 @@ class Loops:
         if self.returning >= IN_A_ROW or len(self.refrains) > REFRAINS * (len(self.lines) + 1):
             return []
         known = {tuple(line) for line in self.refrains}
-        return [
-            line for line in self.lines if line != self.lines[-1] and (len(known) < DIFFERENT or tuple(line) in known)
-        ]
+        recent = self.lines[-BETWEEN:]
+        return [line for line in self.lines if line not in recent and (len(known) < DIFFERENT or tuple(line) in known)]
 
 
 @lru_cache(maxsize=8)

@@ -85,6 +85,12 @@ def test_a_line_does_not_come_twice_on_end(length):
     assert {line for line, _ in forbidden} == {4}
 
 
+def test_two_other_lines_stand_between_a_line_and_its_return():
+    assert written([new_line(line) for line in (1, 2, 3, 4, 5, 3)])[1] == []
+    _, forbidden = written([new_line(line) for line in (1, 2, 3, 4, 5, 4)])
+    assert {line for line, _ in forbidden} == {5}
+
+
 def test_no_third_line_becomes_a_refrain():
     lines = [*range(1, 9), 1, 9, 10, 11, 2, 12, 13, 14, 3]
     _, forbidden = written([new_line(line) for line in lines])
