@@ -8,7 +8,8 @@ repetition.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from functools import lru_cache
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from transformers import PreTrainedTokenizerBase
 
@@ -31,7 +32,7 @@ class Loops:
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        self.spellings, self.tokens_of, self.spaced, self.line_ends = spelled(tokenizer)
+        self.spellings = spellings(tokenizer)
         self.written: list[str] = []
         self.words: list[int] = []  # where in `written` each begins
         self.in_word = False
@@ -49,15 +50,17 @@ class Loops:
             return set()
         refrains, length = self._refrains(), len(self.line)
         repeating = repeating - {line[length] for line in refrains if len(line) > length and line[:length] == self.line}
-        closing = self.line_ends if again and self.line not in refrains else set()
-        repeated = set().union(*(self.tokens_of[spelling] for spelling in repeating))
-        return closing | (repeated & self.spaced if self.in_word else repeated)  # a word that has begun may end
+        closing = self.spellings.line_ends if again and self.line not in refrains else set()
+        repeated = set().union(*(self.spellings.tokens[spelling] for spelling in repeating))
+        if self.in_word:
+            repeated &= self.spellings.spaced  # a word that has begun may end
+        return closing | repeated
 
     def add(self, tokens: Sequence[int], completed: Sequence[str]) -> None:
         """Take in tokens that were written, and as text the lines that they completed."""
         for token in tokens:
-            if spelling := self.spellings[token]:
-                if token in self.spaced or not self.in_word:
+            if spelling := self.spellings.of[token]:
+                if token in self.spellings.spaced or not self.in_word:
                     if len(self.words) >= STRETCH:
                         self.followers[self._stretch()].add(spelling)
                     self.words.append(len(self.written))
@@ -86,17 +89,28 @@ class Loops:
         return [line for line in self.lines if line not in recent and (len(known) < DIFFERENT or tuple(line) in known)]
 
 
-@lru_cache(maxsize=8)
-def spelled(tokenizer: PreTrainedTokenizerBase) -> tuple[list[str], dict[str, set[int]], set[int], set[int]]:
-    """Each token's spelling, bare of case and punctuation; the tokens of each spelling; those that begin with a space;
-    those that end a line.
+class Spellings(NamedTuple):
+    """How a tokenizer's tokens are spelled, bare of case and punctuation; a part of a character by its number alone."""
 
-    A part of a character is spelled by its number alone.
-    """
-    texts = tokenizer.batch_decode([[token] for token in range(len(tokenizer))])
-    spellings = [f"#{token}" if "\N{REPLACEMENT CHARACTER}" in text else bare(text) for token, text in enumerate(texts)]
-    tokens_of: dict[str, set[int]] = defaultdict(set)
-    for token, spelling in enumerate(spellings):
-        tokens_of[spelling].add(token)
-    spaced = {token for token, text in enumerate(texts) if text.startswith(" ")}
-    return spellings, tokens_of, spaced, {token for token, text in enumerate(texts) if "\n" in text}
+    of: list[str]  # by token
+    tokens: dict[str, set[int]]  # of each spelling
+    spaced: set[int]  # tokens that begin with a space
+    line_ends: set[int]  # tokens that end a line
+
+
+spelled: WeakKeyDictionary[PreTrainedTokenizerBase, Spellings] = WeakKeyDictionary()  # which go with their tokenizers
+
+
+def spellings(tokenizer: PreTrainedTokenizerBase) -> Spellings:
+    """The spellings of a tokenizer's tokens, worked out once for each tokenizer."""
+    if tokenizer not in spelled:
+        pieces = tokenizer.convert_ids_to_tokens(range(len(tokenizer)))
+        decoder = tokenizer.backend_tokenizer.decoder  # a quarter of the time that tokenizer.decode takes
+        texts = [decoder.decode([piece]) for piece in pieces] if decoder else pieces
+        of = [f"#{token}" if "\N{REPLACEMENT CHARACTER}" in text else bare(text) for token, text in enumerate(texts)]
+        tokens: dict[str, set[int]] = defaultdict(set)
+        for token, spelling in enumerate(of):
+            tokens[spelling].add(token)
+        spaced = {token for token, text in enumerate(texts) if text.startswith(" ")}
+        spelled[tokenizer] = Spellings(of, tokens, spaced, {token for token, text in enumerate(texts) if "\n" in text})
+    return spelled[tokenizer]

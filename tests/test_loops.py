@@ -1,12 +1,15 @@
 """A poem may not go round in circles, and a refrain may still come back."""
 
+import gc
 import re
 
 import pytest
+from conftest import FAMILIES
 from tokenizers import Tokenizer, models
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from pipeline.loops import STRETCH, Loops
+from pipeline.loops import STRETCH, Loops, spelled, spellings
+from pipeline.verse import bare
 
 WORDS = ["\n", ",", " Lluvia", " lluvia", *(f" w{number}" for number in range(4000)), *(f"-w{n}" for n in range(9))]
 TOKENIZER = PreTrainedTokenizerFast(
@@ -101,3 +104,19 @@ def test_a_variation_on_the_end_of_a_line_is_stopped_where_it_falls_back_into_th
     first = new_line(1, 12)
     _, forbidden = written([first, first.replace("w20 ", "w7 ")])
     assert forbidden[0] == (1, STRETCH + 1)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_tokens_are_spelled_as_they_are_read_and_forgotten_with_their_tokenizer(tiny_bases, family):
+    tokenizer = AutoTokenizer.from_pretrained(tiny_bases[family])
+    texts = [tokenizer.decode([token]) for token in range(len(tokenizer))]
+    whole = {token: text for token, text in enumerate(texts) if "\N{REPLACEMENT CHARACTER}" not in text}
+    found = spellings(tokenizer)
+    assert {token: found.of[token] for token in whole} == {token: bare(text) for token, text in whole.items()}
+    assert len({found.of[token] for token in range(len(texts)) if token not in whole}) == len(texts) - len(whole)
+    assert found.spaced == {token for token, text in enumerate(texts) if text.startswith(" ")} != set()
+    assert found.line_ends == {token for token, text in enumerate(texts) if "\n" in text} != set()
+    tables = len(spelled)
+    del tokenizer
+    gc.collect()
+    assert len(spelled) == tables - 1
