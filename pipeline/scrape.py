@@ -142,6 +142,8 @@ def warn(name: str, report: Report) -> None:
     if report["failed"]:
         problems = ", ".join(f"{problem}: {count}" for problem, count in report["problems"].items())
         tqdm.write(f"scrape {name}: {report['failed']} pages failed ({problems}), see {REPORT}", file=sys.stderr)
+    if report["as_kept"]:
+        tqdm.write(f"scrape {name}: {report['as_kept']} pages failed and are taken as they were kept", file=sys.stderr)
 
 
 def check(report: Report, source: Site, name: str, site: str) -> None:
@@ -157,6 +159,9 @@ def check(report: Report, source: Site, name: str, site: str) -> None:
             raise SourceDown(f"{place}.site", f"{site} does not answer ({first})", remedy)
         kind = SourceDown if problems.isdisjoint(NOT_THERE) else BadInput
         raise kind(start, f"every page failed ({first})", "Check that the pages exist, or try later")
+    if report["as_kept"] and pages == report["as_kept"] + report["not_asked_for"]:
+        problem = f"{site} does not answer: no page that was asked for came"
+        raise SourceDown(f"{place}.site", problem, "Check the address and the network, then run again")
     if not pages:
         raise BadInput(start, f"{site}/robots.txt forbids these pages", "Start from others")
     if not report["poems"]:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 
+from scrapy.downloadermiddlewares.httpcache import HttpCacheMiddleware
 from scrapy.extensions.httpcache import DummyPolicy
 from scrapy.http import Request, Response
 from scrapy.settings import BaseSettings
@@ -12,7 +13,20 @@ from scrapy.utils.project import data_path
 VALIDATORS = {b"ETag": b"If-None-Match", b"Last-Modified": b"If-Modified-Since"}  # RFC 9110, section 13.1
 CACHED = "cached"  # the flag that Scrapy gives to an answer from the cache
 UNCHANGED = "unchanged"  # the flag of an answer that is as it was kept, by the site's word or byte for byte
+AS_KEPT = "as kept"  # the flag of a page that the site failed to give, as an earlier crawl kept it
 DAY = 24 * 3600.0
+
+
+class PatientCacheMiddleware(HttpCacheMiddleware):
+    """Scrapy's cache, but a site that breaks off is asked again before a page is taken as it was kept, and flagged."""
+
+    def process_exception(self, request: Request, exception: Exception) -> Request | Response | None:
+        if not self.policy.is_last_attempt(request):
+            return None
+        kept = super().process_exception(request, exception)
+        if isinstance(kept, Response):
+            kept.flags.append(AS_KEPT)
+        return kept
 
 
 class AskWhetherItChanged(DummyPolicy):
@@ -20,15 +34,21 @@ class AskWhetherItChanged(DummyPolicy):
 
     For `HTTPCACHE_FRESH_SECS` a page that was kept is taken as it is, so that a stopped crawl goes on where it stood.
     After them the site is asked whether it changed (a conditional request), and answers without a body where it did
-    not; a site that gave no `ETag` or `Last-Modified` sends it whole. A page that held a poem and led nowhere is asked
-    for only after `POEM_RECHECK_DAYS`, since what is new stands on others.
+    not; a site that gave no `ETag` or `Last-Modified` sends it whole. A page that held poems and led nowhere is asked
+    for only after `POEM_RECHECK_DAYS`, since what is new stands on others. A page that the site is too busy to give,
+    however often it is asked, is taken as it was kept.
     """
 
     def __init__(self, settings: BaseSettings) -> None:
         super().__init__(settings)
         self.fresh_seconds = settings.getint("HTTPCACHE_FRESH_SECS")
         self.recheck_seconds = max(settings.getfloat("POEM_RECHECK_DAYS") * DAY, self.fresh_seconds)
+        self.retry_times = settings.getint("RETRY_TIMES")
+        self.busy = {int(status) for status in settings.getlist("RETRY_HTTP_CODES")}
         self.poem_pages = PoemPages(settings).urls
+
+    def is_last_attempt(self, request: Request) -> bool:
+        return request.meta.get("retry_times", 0) >= self.retry_times
 
     def should_cache_response(self, response: Response, request: Request) -> bool:
         forbidden = b"no-store" in (response.headers.get("Cache-Control") or b"")
@@ -47,13 +67,16 @@ class AskWhetherItChanged(DummyPolicy):
         if response.status == 304:
             cachedresponse.flags.append(UNCHANGED)
             return True
+        if response.status in self.busy and self.is_last_attempt(request):
+            cachedresponse.flags.append(AS_KEPT)
+            return True
         if response.body == cachedresponse.body:
             response.flags.append(UNCHANGED)
         return False  # so that it is kept anew, with its date
 
 
 class PoemPages:
-    """The addresses of pages that held one poem and led nowhere, kept beside the cache from one crawl to the next."""
+    """The addresses of pages that held poems and led nowhere, kept beside the cache from one crawl to the next."""
 
     def __init__(self, settings: BaseSettings) -> None:
         self.file = Path(data_path(settings["HTTPCACHE_DIR"], createdir=True)) / "poem-pages.txt"

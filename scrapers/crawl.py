@@ -68,6 +68,7 @@ def _report(crawler: Crawler) -> dict[str, Any]:
         "failed": len(spider.failed),
         "not_asked_for": spider.not_asked_for,
         "unchanged": spider.unchanged,
+        "as_kept": spider.as_kept,
         "retried": figures.get("retry/count", 0),
         "redirected": sum(redirects),
         "forbidden_by_robots": figures.get("robotstxt/forbidden", 0),

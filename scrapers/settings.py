@@ -13,6 +13,8 @@ DOWNLOAD_WARNSIZE = 0  # no warning before the limit
 DOWNLOADER_MIDDLEWARES = {
     "scrapy.downloadermiddlewares.retry.RetryMiddleware": None,
     "scrapers.retry.PatientRetryMiddleware": 550,  # where Scrapy has its own
+    "scrapy.downloadermiddlewares.httpcache.HttpCacheMiddleware": None,
+    "scrapers.cache.PatientCacheMiddleware": 900,
 }
 RETRY_TIMES = 3
 RETRY_HTTP_CODES = [429, 500, 502, 503, 504, 522, 524, 408]

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import pytest
@@ -111,6 +112,25 @@ def test_a_crawl_run_again_takes_the_pages_it_has_and_asks_only_for_the_others(t
         pages["/wiki/Book/late"] = Page(POEM.format("late"))
         report = run(tmp_path, mine=wiki(site))["mine"]
     assert (report["poems"], report["failed"]) == (2, 0)
+
+
+def test_lists_of_editions_lead_from_one_to_the_next_and_round_in_circles_only_once(tmp_path):
+    def listed(*paths):
+        links = "".join(f'<li><a href="/wiki/{path}">x</a> in <a href="/wiki/Book">Book</a></li>' for path in paths)
+        category = '<div id="mw-hidden-catlinks"><ul><li><a>Versions pages</a></li></ul></div>'
+        return Page(f'<div class="mw-parser-output"><ul>{links}</ul></div>{category}')
+
+    pages = {
+        "/wiki/Crane": listed("Crane_(Ida)", "Book/Crane"),
+        "/wiki/Crane_(Ida)": listed("Crane", "Leaves_(1855)/Crane", "Leaves_(1860)/Crane", "gone"),
+        "/wiki/Book/Crane": Page(POEM.format("a")),
+        "/wiki/Leaves_(1855)/Crane": Page(POEM.format("b")),
+        "/wiki/Leaves_(1860)/Crane": Page(POEM.format("c")),
+    }
+    with serve({quote(path): page for path, page in pages.items()}) as site:
+        report = run(tmp_path, mine=wiki(site, "/wiki/Crane"))["mine"]
+    assert [poem["text"] for poem in records(tmp_path / "mine.jsonl")] == ["a\nb", "b\nb", "c\nb"]
+    assert (report["pages"], report["without_poem"], report["failed"]) == (5, 0, 1)
 
 
 def test_files_are_a_source_beside_sites(tmp_path):

@@ -101,21 +101,28 @@ def test_a_users_own_files_may_shrink(folders, tmp_path):
 
 @pytest.fixture(params=[True, False], ids=["with ETag", "without"])
 def changing_site(request):
-    """A site whose pages were sent two days ago: its address, its pages, what it answered, whether it gives tags."""
+    """A site whose pages were sent two days ago: its address, its pages, what it answered, whether it gives tags.
+
+    Without any page it hangs up on whoever asks; a page that is a number answers with that status.
+    """
     pages, answers, tagged = {}, [], request.param
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
+            if not pages:
+                return
             body = pages.get(self.path, "").encode()
             tag = f'"{hashlib.sha256(body).hexdigest()}"'
             status = 404 if not body else 304 if tagged and self.headers["If-None-Match"] == tag else 200
+            if body.isdigit():
+                status, body = int(body), b"-"
             if body:
                 answers.append((self.path, status))
             self.send_response_only(status)
             self.send_header("Date", format_datetime(datetime.now(UTC) - timedelta(days=2), usegmt=True))
             if tagged:
                 self.send_header("ETag", tag)
-            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Type", "application/json" if body[:1] in (b"[", b"{") else "text/html")
             self.send_header("Content-Length", str(len(body) if status == 200 else 0))
             self.end_headers()
             if status == 200:
@@ -178,3 +185,73 @@ def test_a_poem_is_asked_for_again_after_its_days_and_is_new_only_if_it_changed(
     assert (poems, report["not_asked_for"], report["unchanged"]) == (["one", "two, changed"], 0, 2)
     unchanged = 304 if tagged else 200
     assert sorted(answers) == [("/wiki/A", unchanged), ("/wiki/A/1", unchanged), ("/wiki/A/2", 200)]
+
+
+def test_a_site_that_is_down_is_said_to_be_so_though_its_pages_were_kept(changing_site, tmp_path, monkeypatch, capsys):
+    site, pages, _, _ = changing_site
+    monkeypatch.chdir(tmp_path)
+    publish(pages, PARTS)
+    crawl_book(site, tmp_path / "first", recheck_days=30)
+    pages.clear()
+    (tmp_path / "second").mkdir()
+    sources = Scrape.model_validate({"sources": {"mine": wiki(site, ["/wiki/A"])}})
+    report = scrape(sources, tmp_path / "second", earlier=tmp_path / "first")["mine"]
+    assert (report["poems"], report["stale"]) == (2, True)
+    assert "does not answer" in capsys.readouterr().err
+    assert (tmp_path / "second/mine.jsonl").read_bytes() == (tmp_path / "first/mine.jsonl").read_bytes()
+
+
+def test_a_page_that_a_site_is_too_busy_to_give_is_taken_as_it_was_and_counted(
+    changing_site, tmp_path, monkeypatch, capsys
+):
+    site, pages, answers, _ = changing_site
+    monkeypatch.chdir(tmp_path)
+    publish(pages, PARTS)
+    crawl_book(site, tmp_path / "first", recheck_days=1)
+    answers.clear()
+    publish(pages, PARTS | {"/wiki/A/2": "two, changed"})
+    pages["/wiki/A/1"] = "503"
+    poems, report = crawl_book(site, tmp_path / "second", recheck_days=1)
+    assert poems == ["one", "two, changed"]
+    assert (report["failed"], report["as_kept"], report["unchanged"]) == (0, 1, 1)
+    assert answers.count(("/wiki/A/1", 503)) == 4  # asked again three times
+    assert "scrape mine: 1 pages failed and are taken as they were kept" in capsys.readouterr().err
+
+
+def publish_api(pages, works):
+    """Put authors and their poems, a line each, on a site that speaks PoetryDB's API."""
+    pages.clear()
+    pages["/author"] = json.dumps({"authors": list(works)})
+    for author, titles in works.items():
+        poems = [{"title": title, "author": author, "lines": [line]} for title, line in titles.items()]
+        pages[f"/author/{author}:abs/title"] = json.dumps([{"title": title} for title in titles])
+        pages[f"/author,poemcount/{author}:abs;{len(titles)}"] = json.dumps(poems)
+
+
+def crawl_api(site, folder, recheck_days):
+    folder.mkdir()
+    sources = {"mine": {"kind": "poetrydb", "site": site, "delay": 0}}
+    params = Scrape.model_validate({"sources": sources, "recheck_days": recheck_days})
+    scrape(params, folder, folder / "no")
+    return sorted(json.loads(line)["text"] for line in (folder / "mine.jsonl").read_text().splitlines())
+
+
+def test_a_refresh_asks_an_api_for_the_poems_of_those_authors_alone_who_have_more(changing_site, tmp_path, monkeypatch):
+    site, pages, answers, tagged = changing_site
+    monkeypatch.chdir(tmp_path)
+    works = {"Ida": {"Ferry": "one", "Kettle": "two"}, "Tom": {"Crane": "three", "Stove": "four"}}
+    publish_api(pages, works)
+    assert crawl_api(site, tmp_path / "first", 30) == ["four", "one", "three", "two"]
+    answers.clear()
+    publish_api(pages, {"Ida": works["Ida"] | {"Moon": "five"}, "Tom": works["Tom"]})
+    assert crawl_api(site, tmp_path / "second", 30) == ["five", "four", "one", "three", "two"]
+    unchanged = 304 if tagged else 200
+    assert sorted(answers) == [
+        ("/author", unchanged),
+        ("/author,poemcount/Ida:abs;3", 200),
+        ("/author/Ida:abs/title", 200),
+        ("/author/Tom:abs/title", unchanged),
+    ]
+    answers.clear()
+    publish_api(pages, {"Ida": works["Ida"], "Tom": works["Tom"] | {"Stove": "four, changed"}})
+    assert crawl_api(site, tmp_path / "third", 1) == ["four, changed", "one", "three", "two"]

@@ -22,14 +22,16 @@ def poem(author, title, *lines):
 IDA = "Ida Ferré"
 API = {
     "/author": answer({"authors": [IDA, "Tom Vale", "Lost Poet", "Shut Poet"]}),
-    "/author/Ida%20Ferr%C3%A9:abs": answer(
+    "/author/Ida%20Ferr%C3%A9:abs/title": answer([{"title": "Ferry/Night?"}, {"title": "Silence"}]),
+    "/author/Tom%20Vale:abs/title": answer([{"title": "Kettle"}], fails_once=True),
+    "/author/Lost%20Poet:abs/title": answer({"status": 404, "reason": "Not found"}),
+    "/author%2Cpoemcount/Ida%20Ferr%C3%A9:abs%3B2": answer(
         [
             poem(IDA, "Ferry/Night?", "The crane swings", "  over", "", " ", "the harbour  "),
             poem(IDA, "Silence", "", ""),
         ]
     ),
-    "/author/Tom%20Vale:abs": answer([poem("Tom Vale", "Kettle", "It knows", "the hour")], fails_once=True),
-    "/author/Lost%20Poet:abs": answer({"status": 404, "reason": "Not found"}),
+    "/author%2Cpoemcount/Tom%20Vale:abs%3B1": answer([poem("Tom Vale", "Kettle", "It knows", "the hour")]),
     "/robots.txt": Page("User-agent: *\nDisallow: /author/Shut", content_type="text/plain"),
 }
 
@@ -58,7 +60,7 @@ def test_every_poem_of_every_author_arrives_with_its_stanzas_and_its_own_address
     }
     assert [poem["title"] for poem in poems] == ["Ferry/Night?", "Kettle"]
     assert (report["poems"], report["without_poem"], report["failed"]) == (2, 1, 1)
-    assert report["failures"] == [{"page": "/author/Lost Poet:abs", "problem": 404}]
+    assert report["failures"] == [{"page": "/author/Lost Poet:abs/title", "problem": 404}]
     assert report["forbidden_by_robots"] == 1
     assert report["retried"] >= 1
 
@@ -66,14 +68,14 @@ def test_every_poem_of_every_author_arrives_with_its_stanzas_and_its_own_address
 def test_named_authors_are_asked_for_alone(tmp_path):
     _, poems, report = run(tmp_path, API, authors=["Tom Vale"])
     assert [poem["author"] for poem in poems] == ["Tom Vale"]
-    assert report["pages"] == 1
+    assert report["pages"] == 2
 
 
 def test_an_answer_that_has_changed_its_form_is_a_failure_in_the_report(tmp_path):
-    changed = {**API, "/author/Ida%20Ferr%C3%A9:abs": answer([{"name": "Ferry"}])}
+    changed = {**API, "/author%2Cpoemcount/Ida%20Ferr%C3%A9:abs%3B2": answer([{"name": "Ferry"}])}
     _, poems, report = run(tmp_path, changed)
     assert [poem["title"] for poem in poems] == ["Kettle"]
-    assert {"page": f"/author/{IDA}:abs", "problem": "KeyError"} in report["failures"]
+    assert {"page": f"/author,poemcount/{IDA}:abs;2", "problem": "KeyError"} in report["failures"]
 
 
 def test_an_api_without_a_poem_is_told(tmp_path):

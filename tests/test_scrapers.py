@@ -142,6 +142,40 @@ def test_an_author_leads_to_their_works_and_not_to_other_authors():
     assert visit(body, "/wiki/Author:Ida") == ([], ["/wiki/The_Crane"])
 
 
+EDITIONS = """<div class="mw-parser-output"><div class="ws-noexport">Versions of <b>The Crane</b> include:</div><ul>
+<li>"<a href="/wiki/Leaves/The_Crane">The Crane</a>" in <i><a href="/wiki/Leaves">Leaves</a></i> (1855)</li>
+<li><a href="/wiki/Author:Ida">Ida</a>: <a href="/wiki/The_Heron_(Ida)">The Heron</a> (1860)</li>
+<li>by others<ul><li><a href="/wiki/The_Crane_(Max)">The Crane</a></li></ul></li>
+<li><a href="/w/index.php?title=Lost&amp;redlink=1">lost</a></li></ul>
+<p>See also <a href="/wiki/Birds">Birds</a>.</p></div>"""
+
+
+@pytest.mark.parametrize(
+    "categories",
+    [
+        '<div id="mw-normal-catlinks"><ul><li><a>Disambiguation pages</a></li></ul></div>',
+        '<div id="mw-hidden-catlinks"><ul><li><a>Poems</a></li><li><a>Versions pages</a></li></ul></div>',
+        '<div id="mw-normal-catlinks"><ul><li><a>Wikisource:Desambiguación</a></li></ul></div>',
+    ],
+)
+def test_a_list_of_editions_leads_to_each_of_them_and_not_to_the_books_that_hold_them(categories):
+    _, paths = visit(EDITIONS + categories, "/wiki/The_Crane")
+    assert set(paths) == {"/wiki/Leaves/The_Crane", "/wiki/The_Heron_(Ida)", "/wiki/The_Crane_(Max)"}
+
+
+def test_a_page_that_does_not_say_that_it_is_a_list_leads_to_works_of_its_own_title_alone():
+    _, paths = visit(EDITIONS, "/wiki/The_Crane_(Ida)")
+    assert set(paths) == {"/wiki/Leaves/The_Crane", "/wiki/The_Crane_(Max)"}
+    crawler = spider()
+    assert visit(EDITIONS, "/wiki/A_Tale_of_Birds", crawler) == ([], [])
+    assert crawler.without_poem == ["/wiki/A_Tale_of_Birds"]
+
+
+def test_a_page_with_verse_of_its_own_leads_to_no_other_editions():
+    [poem], paths = visit(BARE_POEM + EDITIONS, "/wiki/The_Crane")
+    assert (poem["text"], paths) == ("One line", [])
+
+
 def test_a_page_shown_in_place_of_another_leads_to_the_parts_of_its_own_and_gives_its_poem_once():
     head = '<link rel="canonical" href="https://en.wikisource.org/wiki/Leaves_(1855)"/>'
     crawler = spider()

@@ -9,7 +9,7 @@ from scrapy.exceptions import CloseSpider, IgnoreRequest
 from scrapy.http import HtmlResponse, Response
 from scrapy.spidermiddlewares.httperror import HttpError
 
-from scrapers.cache import CACHED, UNCHANGED, PoemPages
+from scrapers.cache import AS_KEPT, CACHED, UNCHANGED, PoemPages
 from scrapers.items import RawPoem
 
 PROBLEMS = {"DownloadCancelledError": "too large", "DownloadTimeoutError": "too slow"}  # by Scrapy's exception
@@ -25,7 +25,7 @@ class PoemSpider(Spider):
         language: ISO 639-1 code, for pages that declare none.
         max_pages: pages read at most.
         licence: for pages that name none.
-        poem_pages: where to note the pages that hold one poem and lead nowhere.
+        poem_pages: where to note the pages that hold poems and lead nowhere.
     """
 
     readable: type[Response] = HtmlResponse  # what `parse_page` takes; any other answer has no poem
@@ -46,7 +46,7 @@ class PoemSpider(Spider):
         self.language, self.licence, self.max_pages = language, licence, max_pages
         self.allowed_domains = [urlsplit(site).hostname]
         self.poem_pages = poem_pages
-        self.pages = self.unchanged = self.not_asked_for = 0
+        self.pages = self.unchanged = self.not_asked_for = self.as_kept = 0
         self.without_poem: list[str] = []
         self.failed: list[dict[str, str | int]] = []
 
@@ -56,7 +56,7 @@ class PoemSpider(Spider):
 
     def page(self, path: str, **known: str | None) -> Request:
         """A request for a path of the site; `known` goes to `parse_page` with the answer."""
-        return self.visit(self.site + quote(path, safe="/:%?=&"), **known)
+        return self.visit(self.site + quote(path, safe="/:%?=&,;"), **known)
 
     def visit(self, url: str, **known: str | None) -> Request:
         return Request(url, callback=self.parse, errback=self.on_failure, cb_kwargs=known)
@@ -65,7 +65,9 @@ class PoemSpider(Spider):
         if self.pages == self.max_pages:
             raise CloseSpider("max_pages")
         self.pages += 1
-        if UNCHANGED in response.flags:
+        if AS_KEPT in response.flags:
+            self.as_kept += 1
+        elif UNCHANGED in response.flags:
             self.unchanged += 1
         elif CACHED in response.flags:
             self.not_asked_for += 1
@@ -77,7 +79,7 @@ class PoemSpider(Spider):
             requests += isinstance(found, Request)
             poems += not isinstance(found, Request)
             yield found
-        if self.poem_pages and poems == 1 and not requests:
+        if self.poem_pages and poems and not requests:
             self.poem_pages.add(response.request.url)
 
     def parse_page(self, response: Response, **known: str | None) -> Iterator[RawPoem | Request]:

@@ -1,6 +1,6 @@
-"""Poems of PoetryDB, or of any site that speaks its JSON API: the list of authors, and the poems of each."""
+"""Poems of PoetryDB, or of any site that speaks its JSON API: the list of authors, their titles, and their poems."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 from urllib.parse import quote
 
@@ -13,32 +13,44 @@ from scrapers.verse import stanzas
 
 
 class PoetryDBSpider(PoemSpider):
-    """Asks for every poem of the `authors`, or of all authors that the site lists where none is named."""
+    """Brings every poem of the `authors`, or of all authors that the site lists where none is named.
+
+    An author's titles are asked for first. How many there are is part of the address of the poems, so that a refresh
+    takes an author's poems as they are, unless one came or went.
+    """
 
     name = "poetrydb"
     readable = TextResponse
 
     def __init__(self, authors: list[str], **values: Any) -> None:
-        super().__init__(start=[poems_of(author) for author in authors] or ["/author"], **values)
+        super().__init__(start=["/author"], **values)
+        self.authors = authors
 
-    def parse_page(self, response: TextResponse) -> Iterator[RawPoem | Request]:
+    async def start(self) -> AsyncIterator[Request]:
+        if not self.authors:
+            yield self.page("/author")
+        for author in self.authors:
+            yield self.titles_of(author)
+
+    def titles_of(self, author: str) -> Request:
+        """`:abs` asks for the name as it is, not for names that contain it."""
+        return self.page(f"/author/{author}:abs/title", titles_of=author)
+
+    def parse_page(self, response: TextResponse, titles_of: str | None = None) -> Iterator[RawPoem | Request]:
         answer = response.json()
-        if isinstance(answer, list):
-            yield from self.parse_poems(response.url, answer)
-        elif "authors" in answer:
-            yield from (self.page(poems_of(author)) for author in answer["authors"])
-        else:  # an error has the HTTP status 200 all the same
+        if isinstance(answer, dict) and "authors" in answer:
+            yield from map(self.titles_of, answer["authors"])
+        elif not isinstance(answer, list):  # an error has the HTTP status 200 all the same
             self.note_failure(response.url, answer.get("status", "no poems"))
+        elif titles_of:
+            yield self.page(f"/author,poemcount/{titles_of}:abs;{len(answer)}")
+        else:
+            yield from self.parse_poems(answer)
 
-    def parse_poems(self, url: str, poems: list[dict[str, Any]]) -> Iterator[RawPoem]:
+    def parse_poems(self, poems: list[dict[str, Any]]) -> Iterator[RawPoem]:
         for poem in poems:
             address = f"{self.site}/author,title/{quote(poem['author'])};{quote(poem['title'], safe='')}"
             if text := stanzas(line.rstrip() for line in poem["lines"]):
                 yield self.record(address, text, title=poem["title"], author=poem["author"])
             else:
                 self.without_poem.append(self.path(address))
-
-
-def poems_of(author: str) -> str:
-    """The path of all poems of one author; `:abs` asks for the name as it is, not for names that contain it."""
-    return f"/author/{author}:abs"

@@ -25,6 +25,12 @@ NO_WORKS = re.compile(
     re.IGNORECASE,
 )
 AUTHOR = re.compile(r"/wiki/(?:Author|Autora?):", re.IGNORECASE)
+# Pages that list the editions or translations of one work, or works that share a title, are in categories named so.
+EDITIONS = re.compile(
+    r"d[ie]sambig|\b(?:versions|translations) pages|páginas (?:de|con) (?:versiones|traducciones)", re.IGNORECASE
+)
+ADDITION = re.compile(r"_\([^()]*\)$")  # to a title that is not the only one: `The_Raven_(Poe)`
+CATEGORIES = "#mw-normal-catlinks li a::text, #mw-hidden-catlinks li a::text"
 NOT_VERSE = (
     "style, script, .reference, .references, .ws-noexport, .noprint, .mw-editsection, .pagenum,"
     ".ws-poem-versenum, .wst-pline, .numeroverso"
@@ -58,14 +64,15 @@ class WikisourceSpider(PoemSpider):
             yield self.page(f"{here}?{key}={quote(query[key][0], safe='')}")
 
     def parse_work(self, response: HtmlResponse) -> Iterator[RawPoem | Request]:
-        """A poem's page, a book's list of its poems, both in one, or an author's list of works."""
+        """A poem's page, a book's list of its poems, both in one, or a list of works or of a work's editions."""
         # A page that MediaWiki shows in place of another has the other's address; the canonical one is its own.
         address = response.css("link[rel=canonical]::attr(href)").get(response.url)
         here = unquote(urlsplit(address).path)
         links = works(response.css(".mw-parser-output a::attr(href)").getall())
         parts = links if AUTHOR.match(here) else [link for link in links if unquote(link).startswith(here + "/")]
-        yield from map(self.page, parts)
         text = "\n\n".join(filter(None, map(partial(verse, left_out=NOT_VERSE), response.xpath(POEM))))
+        parts = parts or ([] if text else editions(response, here))
+        yield from map(self.page, parts)
         if text and address not in self.yielded:
             self.yielded.add(address)
             yield self.poem(response, address, text)
@@ -78,7 +85,7 @@ class WikisourceSpider(PoemSpider):
 
         heading = first("#firstHeading ::text") or self.path(response.url)
         book, _, part = heading.rpartition("/")
-        categories = response.css("#mw-normal-catlinks li a::text").getall()
+        categories = response.css(CATEGORIES).getall()
         return self.record(
             address,
             text,
@@ -96,3 +103,21 @@ def works(links: list[str]) -> list[str]:
     """Of the links of a page those that lead to works and categories, each without its place in the page."""
     paths = (link.partition("#")[0] for link in links if link.startswith("/wiki/"))
     return [path for path in paths if not NO_WORKS.match(unquote(path))]
+
+
+def editions(page: HtmlResponse, here: str) -> list[str]:
+    """Where a page's list of editions of one work, or of works of one title, leads to.
+
+    An entry's first link is the edition; those after it, such as the book it stands in, are left alone. Of a page
+    that does not say what it is only the works are taken that have its own title.
+    """
+    entries = (works(entry.css("a::attr(href)").getall())[:1] for entry in page.css(".mw-parser-output li"))
+    found = [path for entry in entries for path in entry]
+    if any(map(EDITIONS.search, page.css(CATEGORIES).getall())):
+        return found
+    return [path for path in found if title_in(unquote(path)) == title_in(here)]
+
+
+def title_in(path: str) -> str:
+    """The title that a page has in common with other editions of its work."""
+    return ADDITION.sub("", path.rpartition("/")[2])
