@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import cleaning_rules, drama, duplicates, margins
+from pipeline import cleaning_rules, drama, duplicates, margins, typography
 from pipeline.broken import BROKEN, build_lexicon, repair_broken
-from pipeline.cleaning_rules import clean_field, clean_text, rules_for, words_of
+from pipeline.cleaning_rules import clean_field, clean_text, natural_order, rules_for, words_of
 from pipeline.duplicates import Twins, find_duplicates, sketch_texts
 from pipeline.engine import in_batches, map_batches
 from pipeline.long_poems import cut_poem
@@ -87,6 +87,7 @@ def clean_poems(records: Sequence[Poem]) -> list[tuple[Poem, Changes]]:
         poem = {
             **record,
             **fields,
+            "author": natural_order(fields["author"]),
             "poem_id": poem_id(record["source"], record["text"] or ""),
             "year": year_in(record["year"]),
             "part": None,
@@ -209,7 +210,7 @@ def clean_corpus(
         The report.
     """
     where = {"address": address, "workers": workers}
-    code = code_version(sys.modules[__name__], cleaning_rules, drama, margins, "ftfy")
+    code = code_version(sys.modules[__name__], cleaning_rules, drama, margins, typography, "ftfy")
     cleaned = map_new(clean_poems, records, code=code, store=stores and stores / "cleaned.sqlite", **where)
     counts: Counter[str] = Counter()
     with open_scratch(folder) as scratch:

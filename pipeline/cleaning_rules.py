@@ -15,6 +15,7 @@ import ftfy
 
 from pipeline.drama import drop_stage_text
 from pipeline.margins import drop_margin_notes, drop_prose_margins
+from pipeline.typography import remove_emphasis, space_punctuation
 
 Rule = Callable[[str], str]
 
@@ -95,6 +96,9 @@ _LEGAL = re.compile(
     re.IGNORECASE | re.VERBOSE | re.MULTILINE,
 )
 _LINE_NUMBER = re.compile(r"(?P<start>\d{1,4})(?:[.)]?\s+)(?=\S*[^\W\d])|(?:(?<=\s)|(?<=\]))\[?(?P<end>\d{1,4})\]?$")
+_SURNAME_FIRST = re.compile(
+    r"([^,()]+), (?!(?:Jr|Sr|Esq|I{2,3}|Lady|Lord|Earl|Duke|Baron|Count|Conde|Duque)\b)([^,()]+)"
+)
 _DIGIT = re.compile(r"\d")
 _WORD = re.compile(r"[^\W_]+(?:['’\-][^\W_]+)*")
 
@@ -269,7 +273,7 @@ def drop_repeated_heading(text: str, title: str | None, author: str | None) -> s
     """
     lines = text.strip("\n").split("\n")
     title_key, author_key = _heading_key(title), _heading_key(author)
-    names = {key for key in (author_key, _heading_key(_natural_order(author))) if key}
+    names = {key for key in (author_key, _heading_key(natural_order(author))) if key}
 
     def is_author(line: str) -> bool:
         return re.sub(r"^(?:by|de|por|from) ", "", _heading_key(line)) in names
@@ -289,11 +293,6 @@ def drop_repeated_heading(text: str, title: str | None, author: str | None) -> s
         shorter = "\n".join(rest).strip("\n")
         return drop_repeated_heading(shorter, title, author) if shorter else text
     return text
-
-
-def _natural_order(name: str | None) -> str | None:
-    """`Vega, Lope de` as it is spoken: `Lope de Vega`."""
-    return " ".join(reversed(name.split(", ", 1))) if name and ", " in name else name
 
 
 def _heading_key(line: str | None) -> str:
@@ -340,8 +339,10 @@ def rules_for(title: str | None, author: str | None) -> list[tuple[str, Rule]]:
         ("invisible characters", remove_invisible),
         ("spaces", trim_spaces),
         ("stanza breaks", space_stanzas),
+        ("emphasis", remove_emphasis),
         ("notes", drop_notes),
         ("footnote marks", remove_footnote_marks),
+        ("punctuation", space_punctuation),
         ("boilerplate", drop_boilerplate),
         ("introductions", drop_prose_margins),
         ("margin notes", drop_margin_notes),
@@ -382,3 +383,9 @@ def clean_field(value: str | None) -> str | None:
     for rule in (unescape_html, repair_mojibake, unify_line_breaks, compose_unicode, remove_invisible):
         value = rule(value)
     return " ".join(value.split()) or None
+
+
+def natural_order(name: str | None) -> str | None:
+    """`Vega, Lope de` as it is spoken: `Lope de Vega`; what follows a comma may be a title too, and stays there."""
+    found = _SURNAME_FIRST.fullmatch(name or "")
+    return f"{found[2]} {found[1]}" if found else name

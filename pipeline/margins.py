@@ -1,4 +1,4 @@
-"""What editors set around a poem: prose introductions, and notes of when, where and after whom it was written."""
+"""What editors set around a poem: prose introductions, dedications, signatures, notes of when and where it arose."""
 
 import re
 from collections.abc import Iterable
@@ -32,6 +32,9 @@ _NOTE = re.compile(
 )
 _BRACKETED = re.compile(r"\[[^\[\]]+\]")
 _SECTION = re.compile(r"\[(?:[IVXLC]+|\d+|\w+)\.?\]")
+_NUMERAL = re.compile(r"\W*(?:[IVXLC]+|\d{1,3})\W*")
+_DEDICATION = re.compile(r"\([^()]+(?:\([^()]*\)[^()]*)*\)\W?")  # or a subtitle, or the first words of the original
+_SIGNATURE = re.compile(r"(?!AMEN\b)[^!?\n]{3,60}")  # of the translator, or where it was written
 
 
 def drop_prose_margins(text: str) -> str:
@@ -53,13 +56,27 @@ def _margin(stanzas: Iterable[str]) -> int:
 
 
 def drop_margin_notes(text: str) -> str:
-    """Drop notes that stand apart before or after a poem: its date and place, its translator, its tune, in brackets."""
+    """Drop notes that stand apart before or after a poem: its number, dedication, date and place, translator, tune."""
     stanzas = text.split("\n\n")
-    while len(stanzas) > 1 and _is_note(stanzas[0]):
+    while len(stanzas) > 1 and (_is_note(stanzas[0]) or _is_heading(stanzas[0], stanzas[1:])):
         stanzas = stanzas[1:]
-    while len(stanzas) > 1 and _is_note(stanzas[-1]):
+    while len(stanzas) > 1 and (_is_note(stanzas[-1]) or _is_signature(stanzas[-1], stanzas[:-1])):
         stanzas = stanzas[:-1]
     return "\n\n".join(stanzas)
+
+
+def _is_heading(stanza: str, below: list[str]) -> bool:
+    """Whether a first stanza is a dedication in brackets, or a number in a book: one of the poem's own has others."""
+    if _NUMERAL.fullmatch(stanza):
+        return not any(_NUMERAL.fullmatch(line) for other in below for line in other.split("\n") if line)
+    return _DEDICATION.fullmatch(stanza) is not None and "\n" not in stanza
+
+
+def _is_signature(stanza: str, above: list[str]) -> bool:
+    """Whether a last stanza is one line in capitals, which comes only once and after verse that is not so."""
+    if not (stanza.isupper() and _SIGNATURE.fullmatch(stanza)) or _NUMERAL.fullmatch(stanza):
+        return False
+    return stanza not in above and not any(map(str.isupper, above[-1].split("\n")))
 
 
 def _is_note(stanza: str) -> bool:

@@ -234,6 +234,23 @@ def test_a_field_is_one_repaired_line_or_nothing():
     assert clean_field(" \u200b ") is None
 
 
+@pytest.mark.parametrize(
+    ("given_as", "author"),
+    [
+        ("Vega, Lope de", "Lope de Vega"),
+        ("Darío, Rubén", "Rubén Darío"),
+        ("Horatio Alger, Jr.", "Horatio Alger, Jr."),
+        ("Isabella Augusta, Lady Gregory", "Isabella Augusta, Lady Gregory"),
+        ("Murillo, Diego (Padre)", "Murillo, Diego (Padre)"),
+        ("Ana Poe", "Ana Poe"),
+        (None, None),
+    ],
+)
+def test_an_author_is_named_as_people_say_the_name(given_as, author):
+    [(poem, _)] = clean.clean_poems([raw(QUATRAIN, author=given_as)])
+    assert poem["author"] == author
+
+
 def test_lost_letters_come_back_where_the_corpus_leaves_one_answer():
     english = build_lexicon(["it's o'er, the man's tale, beloved and winged, caesar and tho' we go in rain"] * 5)
     assert repair_broken("It�s o�er, the man�s tale", english) == "It’s o’er, the man’s tale"

@@ -91,6 +91,17 @@ def test_the_counts_are_at_the_top_and_add_up(browser, page, stages):
     assert len(kept) + len(rejects) + len(foreign) == len(records())
 
 
+def test_poems_of_each_language_are_there_to_read_without_opening_anything(browser, page, stages):
+    _, kept, _, _, _ = stages
+    with opened(browser, page) as shown:
+        poems = shown.locator("section", has=shown.locator("h2#poems")).locator(".poem")
+        languages = [poem.get_attribute("lang") for poem in poems.all()]
+        assert all(poem.is_visible() for poem in poems.all())
+        first_lines = [poem.inner_text().split("\n")[0] for poem in poems.all()]
+    assert languages == ["en"] * corpus.DRAWN + ["es"] * corpus.DRAWN
+    assert set(first_lines) <= {text.split("\n")[0] for text in kept["text"]}
+
+
 def test_a_poem_with_markup_is_text(browser, page):
     with opened(browser, page) as shown:
         assert shown.title() == "The corpus"

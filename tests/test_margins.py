@@ -31,7 +31,9 @@ NOTES = [
     "FIN",
 ]
 VERSES = ["In 1914 we sailed away", "[XII]", "II.", "The end of it is bread", "May", "From the window", "Tuneful hours"]
-lines = st.one_of(st.sampled_from([*NOTES, *VERSES, PROSE.strip(), ""]), st.text(max_size=30))
+HEADINGS = ["– XVII –", "4.", "(To a neighbour.)", "(\"L'aurore s'allume.\")", "(After Horace, book I (the first))"]
+SIGNATURES = ["MACGREGOR.", "W. E. H.", "CAROLINE BOWLES (MRS. SOUTHEY)", "NEAR CHARD."]
+lines = st.one_of(st.sampled_from([*NOTES, *VERSES, *HEADINGS, *SIGNATURES, PROSE.strip(), ""]), st.text(max_size=30))
 
 
 @pytest.mark.parametrize("note", NOTES)
@@ -50,6 +52,35 @@ def test_the_same_words_within_the_verse_stay(note):
 @pytest.mark.parametrize("verse", VERSES)
 def test_a_verse_that_stands_apart_stays(verse):
     text = f"{verse}\n\n{POEM}\n\n{verse}"
+    assert drop_margin_notes(text) == text
+
+
+@pytest.mark.parametrize("heading", HEADINGS)
+def test_a_number_or_a_dedication_goes_where_it_heads_the_poem_alone(heading):
+    assert clean_text(f"{heading}\n\n[May, 1828.]\n\n{POEM}")[0] == POEM
+    assert drop_margin_notes(f"{POEM}\n\n{heading}") == f"{POEM}\n\n{heading}"
+
+
+@pytest.mark.parametrize("signature", SIGNATURES)
+def test_a_signature_in_capitals_goes_from_the_end_of_the_poem_alone(signature):
+    assert clean_text(f"{POEM}\n\n{signature}")[0] == POEM
+    assert drop_margin_notes(f"{signature}\n\n{POEM}") == f"{signature}\n\n{POEM}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"I.\n\n{POEM}\n\nII.\n\n{POEM}",
+        f"I.\n{POEM}",
+        f"(She came to me\nand went again.)\n\n{POEM}",
+        f"(She came) to me (and went)\n\n{POEM}",
+        f"{POEM}\n\nRING OUT.\n\n{POEM}\n\nRING OUT.",
+        f"{POEM.upper()}\n\nRING OUT.",
+        f"{POEM}\n\nRING OUT!",
+        f"{POEM}\n\nAMEN.",
+    ],
+)
+def test_numbers_of_sections_asides_and_refrains_stay(text):
     assert drop_margin_notes(text) == text
 
 

@@ -31,6 +31,7 @@ REJECTS = Path("plots/rejects.csv")
 
 SECTIONS = {
     "flow": "What came in and what stayed",
+    "poems": "Some of the poems",
     "sources": "Sources",
     "languages": "Languages",
     "writers": "Authors, periods and forms",
@@ -41,6 +42,7 @@ SECTIONS = {
 }
 
 SHOWN = 15  # authors and forms of a language
+DRAWN = 6  # poems kept of a language
 EXAMPLES = 4  # of each reason for a reject
 DISAGREEING = 30
 CLUSTERS = 6
@@ -106,6 +108,7 @@ def corpus_page(
             for code, name in languages.items()
         },
         "reasons": bars(reasons),
+        "drawn_of": {name: drawn(kept[kept["language"] == code]) for code, name in languages.items()},
         "sources": sources,
         "confusion": pd.crosstab(*declared_and_detected(tagged)),
         "disagreeing": dropped[disagrees(dropped)].head(DISAGREEING).to_dict("records"),
@@ -122,6 +125,11 @@ def corpus_page(
         "related_poems": int(kept["cluster"].duplicated(keep=False).sum()),
         "rules": list(rule_rows(reports["clean"]["rules"])),
     }
+
+
+def drawn(poems: pd.DataFrame) -> list[dict[str, Any]]:
+    """Some poems, as good as drawn by lot: the first by their ids, which are hashes of their texts."""
+    return poems.sort_values("poem_id").head(DRAWN).to_dict("records")
 
 
 def source_rows(kept: pd.DataFrame, dropped: pd.DataFrame, scrape: dict[str, Any]) -> list[dict[str, Any]]:
@@ -260,7 +268,7 @@ def related(kept: pd.DataFrame) -> list[list[dict[str, Any]]]:
 def poems_shown(page: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """All poems of which the page shows something."""
     yield from page["disagreeing"]
-    for poems in (*page["examples_of"].values(), *page["related"]):
+    for poems in (*page["drawn_of"].values(), *page["examples_of"].values(), *page["related"]):
         yield from poems
     for twins in page["twins"].values():
         for twin in twins:
