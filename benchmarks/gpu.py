@@ -32,8 +32,8 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 
 from benchmarks.page import markdown, write_page
 from pipeline.flops import flops_per_token
-from pipeline.hardware import peak_memory_gb
-from pipeline.likelihood import context_length, hidden_states, summed_loss
+from pipeline.hardware import compile_layers, peak_memory_gb
+from pipeline.likelihood import context_length, packed_loss
 from pipeline.packing import Example, examples_of, pack
 from pipeline.prompt import Request, language_token
 
@@ -122,7 +122,7 @@ def train_ours(
     attention, compiled = VARIANTS[variant]
     model = load(base, len(tokenizer), attention)
     if compiled:
-        model.base_model.compile()
+        compile_layers(model)
     optimizer = adam(model)
     packed = pack(examples, arguments.block_size, tokenizer.pad_token_id or 0)
     rows = {name: torch.from_numpy(column) for name, column in packed.items()}
@@ -133,11 +133,8 @@ def train_ours(
 
     def step(number: int) -> tuple[Tensor, int]:
         chosen = np.take(order, range(number * arguments.rows, (number + 1) * arguments.rows), mode="wrap")
-        batch = {name: column[chosen].to(DEVICE, non_blocking=True).long() for name, column in rows.items()}
-        counted = (batch["labels"][:, 1:] != -100).sum()
-        with torch.autocast(DEVICE.type, torch.bfloat16):
-            loss = summed_loss(model, hidden_states(model, batch["input_ids"], batch["position_ids"]), batch["labels"])
-        loss = loss / counted
+        batch = {name: column[chosen] for name, column in rows.items()}
+        loss = packed_loss(model, batch, torch.bfloat16) / (batch["labels"][:, 1:] != -100).sum().item()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()

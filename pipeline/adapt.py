@@ -10,6 +10,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+from pipeline.hardware import compile_layers
 from pipeline.likelihood import check_head
 from pipeline.params import Finetune
 from pipeline.prompt import language_token
@@ -74,7 +75,7 @@ def prepare_model(
                 embedding.weight[row] = embedding.weight[spelling].float().mean(dim=0).to(embedding.weight.dtype)
     check_head(model)
     if params.compile:
-        model.base_model.compile()
+        compile_layers(model)
     if params.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
         model.enable_input_require_grads()

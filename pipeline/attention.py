@@ -13,6 +13,7 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import repeat_kv, sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from pipeline.hardware import on_device
 from pipeline.stage import BadInput
 
 BY_POEM = "by_poem"
@@ -22,16 +23,15 @@ def attend_poem_by_poem(model: PreTrainedModel, position_ids: Tensor) -> dict[st
     """Make a model attend poem by poem wherever it is told where poems start.
 
     Args:
-        position_ids: `(rows, length)`, starting at 0 with each poem and staying 0 on padding.
+        position_ids: `(rows, length)`, starting at 0 with each poem and staying 0 on padding; on the CPU, where finding
+            the poems waits for no GPU.
 
     Returns:
         The keyword argument that tells it so, for the model's forward pass; without it the model attends as ever.
     """
     if model.config._attn_implementation != BY_POEM:
         model.set_attn_implementation(BY_POEM)
-    borders = poem_borders(position_ids)
-    if borders.device.type == "cpu":
-        return {"poems": borders.diff().tolist()}
+    borders = on_device(poem_borders(position_ids), model.device)
     torch._dynamo.maybe_mark_dynamic(borders, 0)  # every step has another number of poems
     return {"poems": borders}
 
@@ -57,14 +57,14 @@ def attention(
     scaling: float | None = None,
     dropout: float = 0.0,
     sliding_window: int | None = None,
-    poems: list[int] | Tensor | None = None,
+    poems: Tensor | None = None,
     **rest: Any,
 ) -> tuple[Tensor, None]:
     """Causal attention within poems; what transformers asks of an attention function, plus `poems`.
 
     Args:
         query: `(rows, heads, length, head size)`; key and value may have fewer heads, each for a group of the query's.
-        poems: their lengths, all rows joined end to end, or as a tensor on a GPU their borders.
+        poems: their borders in all rows joined end to end, as `poem_borders` finds them.
 
     Returns:
         `(rows, length, heads, head size)`.
@@ -75,23 +75,24 @@ def attention(
     if poems is None:
         options = {"scaling": scaling, "dropout": dropout, "sliding_window": sliding_window}
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options, **rest)
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    attend = attend_in_turn if query.device.type == "cpu" else attend_at_once
+    return attend(query, key, value, poems, scaling, dropout, sliding_window), None
+
+
+@torch.compiler.disable  # which would write out each poem, and anew for the next batch
+def attend_in_turn(
+    query: Tensor, key: Tensor, value: Tensor, borders: Tensor, scaling: float, dropout: float, window: int | None
+) -> Tensor:
     rows, heads, length, size = query.shape
-    if isinstance(poems, Tensor):
-        return _attend_at_once(query, key, value, poems, scaling, dropout, sliding_window), None
-    scaling = size**-0.5 if scaling is None else scaling
-    joined = (whole.transpose(0, 1).flatten(1, 2).split(poems, dim=1) for whole in (query * scaling, key, value))
-    attended = [_attend(*poem, dropout, sliding_window) for poem in zip(*joined, strict=True)]
-    return torch.cat(attended, dim=1).transpose(0, 1).reshape(rows, length, heads, size), None
+    lengths = borders.diff().tolist()
+    joined = (whole.transpose(0, 1).flatten(1, 2).split(lengths, dim=1) for whole in (query * scaling, key, value))
+    attended = [_attend(*poem, dropout, window) for poem in zip(*joined, strict=True)]
+    return torch.cat(attended, dim=1).transpose(0, 1).reshape(rows, length, heads, size)
 
 
-def _attend_at_once(
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    borders: Tensor,
-    scaling: float | None,
-    dropout: float,
-    window: int | None,
+def attend_at_once(
+    query: Tensor, key: Tensor, value: Tensor, borders: Tensor, scaling: float, dropout: float, window: int | None
 ) -> Tensor:
     from torch.nn.attention.varlen import varlen_attn
 

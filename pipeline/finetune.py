@@ -18,6 +18,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 from tqdm import tqdm
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
@@ -25,8 +26,8 @@ from pipeline.adapt import merge, prepare_model, take_over
 from pipeline.base import best_dtype, notices_of, resolve_base
 from pipeline.checkpoint import Checkpoint, Progress, run_key
 from pipeline.generate import write_poems
-from pipeline.hardware import SpeedMeter, in_smaller_batches, peak_memory_gb
-from pipeline.likelihood import bits_per_byte, hidden_states, poem_log_likelihoods, summed_loss
+from pipeline.hardware import SpeedMeter, in_smaller_batches, on_device, peak_memory_gb
+from pipeline.likelihood import bits_per_byte, packed_loss, poem_log_likelihoods
 from pipeline.model_card import model_card
 from pipeline.params import Finetune, Params, load_params
 from pipeline.poems import read_report, read_table, write_report
@@ -111,37 +112,35 @@ def sample_poems(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, par
 
 
 def train_step(
-    model: PreTrainedModel, rows: dict[str, torch.Tensor], batch_size: int, dtype: torch.dtype
-) -> tuple[float, int]:
+    model: PreTrainedModel, rows: dict[str, Tensor], batch_size: int, dtype: torch.dtype
+) -> tuple[Tensor, int]:
     """Leave the gradients of one step in the parameters, added up over all processes.
 
     The loss is the mean over the tokens of all rows together, so a step is the same however its rows are cut into
     batches and dealt to processes.
 
     Args:
-        rows: those of this process, `(rows, length)` in each column.
+        rows: those of this process, on the CPU, `(rows, length)` in each column.
         batch_size: how many of them go through the model at once; fewer where the memory does not suffice.
 
     Returns:
-        The loss in nats a token, and the batch size that the memory sufficed for.
+        The loss in nats a token, still on the device, and the batch size that the memory sufficed for.
     """
-    counted = total((rows["labels"][:, 1:] != -100).sum().item())
+    counted = on_device((rows["labels"][:, 1:] != -100).sum(), model.device)
+    add_up([counted])
 
-    def accumulate(batch_size: int) -> torch.Tensor:
+    def accumulate(batch_size: int) -> Tensor:
         model.zero_grad()
         step_loss = torch.zeros((), device=model.device)
         for columns in zip(*(column.split(batch_size) for column in rows.values()), strict=True):
-            batch = {name: column.to(model.device).long() for name, column in zip(rows, columns, strict=True)}
-            with torch.autocast(model.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
-                hidden = hidden_states(model, batch["input_ids"], batch["position_ids"])
-                loss = summed_loss(model, hidden, batch["labels"]) / counted
+            loss = packed_loss(model, dict(zip(rows, columns, strict=True)), dtype) / counted
             loss.backward()
             step_loss += loss.detach()
         return step_loss
 
     loss, batch_size = in_smaller_batches(accumulate, batch_size)
-    add_up(parameter.grad for parameter in model.parameters() if parameter.grad is not None)
-    return total(loss.item()), batch_size
+    add_up([loss, *(parameter.grad for parameter in model.parameters() if parameter.grad is not None)])
+    return loss, batch_size
 
 
 def train(params: Params, tokens: Path, checkpoints: Path) -> tuple[PreTrainedModel, Progress, dict[str, Any]]:
@@ -194,27 +193,37 @@ def train(params: Params, tokens: Path, checkpoints: Path) -> tuple[PreTrainedMo
         started = time.perf_counter()
         model.train()
         bar = tqdm(desc="finetune", initial=progress.step, total=steps, unit="step", disable=not leads)
+        unread: list[tuple[int, Tensor, Tensor]] = []
+        since = time.perf_counter()
         while progress.step < steps and not exhausted(progress, knobs.patience):
-            step_started = time.perf_counter()
             for group in optimizer.param_groups:
                 group["lr"] = knobs.learning_rate * factor(progress.step)
             chosen = share(rows_of_step(progress.step, len(rows), rows_a_step, knobs.seed))
             loss, batch_size = train_step(model, rows[chosen.tolist()], batch_size, dtype)
-            norm = torch.nn.utils.clip_grad_norm_(trained.values(), knobs.max_gradient_norm).item()
-            if not math.isfinite(loss + norm):
-                raise diverged(loss, norm, progress.step, checkpoint)
+            norm = torch.nn.utils.clip_grad_norm_(trained.values(), knobs.max_gradient_norm)
             optimizer.step()
             progress.step, progress.tokens = progress.step + 1, progress.tokens + rows_a_step * block_size
             last = progress.step == steps
-            meter.add(rows_a_step * block_size, time.perf_counter() - step_started)
-            bar.update()
-            bar.set_postfix(loss=f"{loss:.3f}", tokens_per_second=f"{meter.tokens_per_second:.0f}")
-            if leads:
-                mlflow.log_metrics({"train_loss": loss, **meter.figures()}, step=progress.step)
-            if progress.step % knobs.evaluate_every == 0 or last:
+            validates = progress.step % knobs.evaluate_every == 0 or last
+            saves = progress.step % knobs.checkpoint_every == 0 or last
+            unread.append((progress.step, loss, norm))
+            # What a step gave is read while the next one is computed, so that a GPU never waits for what is said of it.
+            while len(unread) > (0 if validates or saves else 1):
+                step, *given = unread.pop(0)
+                train_loss, norm = (number.item() for number in given)
+                if not math.isfinite(train_loss + norm):
+                    raise diverged(train_loss, norm, step, checkpoint)
+                now = time.perf_counter()
+                meter.add(rows_a_step * block_size, now - since)
+                since = now
+                bar.update()
+                bar.set_postfix(loss=f"{train_loss:.3f}", tokens_per_second=f"{meter.tokens_per_second:.0f}")
+                if leads:
+                    mlflow.log_metrics({"train_loss": train_loss, **meter.figures()}, step=step)
+            if validates:
                 figures = validate(model, tokenizer, validation, batch_size)
                 progress.curve += [
-                    {"step": progress.step, "language": name, "bits_per_byte": figure, "train_loss": loss}
+                    {"step": progress.step, "language": name, "bits_per_byte": figure, "train_loss": train_loss}
                     for name, figure in figures.items()
                 ]
                 mean = sum(figures.values()) / len(figures)
@@ -226,8 +235,10 @@ def train(params: Params, tokens: Path, checkpoints: Path) -> tuple[PreTrainedMo
                     mlflow.log_metrics(named, step=progress.step)
                     poems = sample_poems(model, tokenizer, params)
                     mlflow.log_text(poems, f"samples/step-{progress.step:06}.md")
-            if progress.step % knobs.checkpoint_every == 0 or last or exhausted(progress, knobs.patience):
+            if saves or exhausted(progress, knobs.patience):
                 checkpoint.save(progress)
+            if validates or saves:
+                since = time.perf_counter()  # that took none of the time of training
         bar.close()
         checkpoint.load_best()
         if leads:
@@ -259,7 +270,7 @@ def diverged(loss: float, norm: float, step: int, checkpoint: Checkpoint) -> Bad
     """The error for a loss or a gradient that is no longer a number."""
     kept = f"the last good checkpoint is {checkpoint.last}" if checkpoint.last.exists() else "no checkpoint was written"
     remedy = f"Lower finetune.learning_rate and run again; {kept}"
-    problem = f"the loss is {loss} and the gradient's norm {norm} at step {step + 1}"
+    problem = f"the loss is {loss} and the gradient's norm {norm} at step {step}"
     return BadInput("params.yaml: finetune.learning_rate", problem, remedy)
 
 

@@ -7,7 +7,7 @@ import gc
 import resource
 import sys
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -26,6 +26,23 @@ def peak_memory_gb() -> float:
         return torch.cuda.max_memory_allocated() / 1e9
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e9 if sys.platform == "darwin" else peak * 1024 / 1e9  # kibibytes but on macOS
+
+
+def on_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on the device. A GPU fetches it in its turn, without the CPU waiting for what it does before."""
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, non_blocking=True)
+
+
+def compile_layers(model: PreTrainedModel, **options: Any) -> None:
+    """Have each layer of the transformer compiled when it first runs; layers that are alike share what is compiled.
+
+    `options` are those of `torch.compile`.
+    """
+    for module in model.modules():
+        if type(module).__name__ in model._no_split_modules:
+            module.compile(**options)
 
 
 def gpu_load(device: torch.device) -> dict[str, float]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pipeline.attention import BY_POEM, attend_poem_by_poem
+from pipeline.hardware import on_device
 from pipeline.prompt import Request, header, language_token
 from pipeline.stage import BadInput
 
@@ -25,21 +26,35 @@ CHUNK = 256  # positions whose logits exist at a time
 def hidden_states(model: PreTrainedModel, input_ids: Tensor, position_ids: Tensor | None = None) -> Tensor:
     """What the language-model head reads, `(rows, length, hidden)`, for token ids of shape `(rows, length)`.
 
-    Without an attention mask, transformers keeps attention inside the stretches over which `position_ids` counts up,
-    so poems packed into one row do not see each other.
+    Attention stays inside the stretches over which `position_ids`, on the CPU, count up, so poems packed into one row
+    do not see each other.
     """
     adapted = model.get_base_model() if hasattr(model, "get_base_model") else model
-    device = input_ids.device.type
-    # A compiler would write out each poem of a CPU's loop, and anew for the next batch.
-    loops = device == "cpu" and adapted.base_model._compiled_call_impl is None
-    by_poem = loops or adapted.config._attn_implementation == BY_POEM
-    packed = attend_poem_by_poem(adapted, position_ids) if by_poem and position_ids is not None else {}
+    device = input_ids.device
+    packed: dict[str, Any] = {}
+    if position_ids is not None:
+        if device.type == "cpu" or adapted.config._attn_implementation == BY_POEM:
+            packed = attend_poem_by_poem(adapted, position_ids)
+        position_ids = on_device(position_ids, device)
     embedded = adapted.get_input_embeddings()(input_ids)
-    if torch.is_autocast_enabled(device):  # which would leave what passes from layer to layer in float32
-        embedded = embedded.to(torch.get_autocast_dtype(device))
+    if torch.is_autocast_enabled(device.type):  # which would leave what passes from layer to layer in float32
+        embedded = embedded.to(torch.get_autocast_dtype(device.type))
     return adapted.base_model(
         inputs_embeds=embedded, position_ids=position_ids, use_cache=False, **packed
     ).last_hidden_state
+
+
+def packed_loss(model: PreTrainedModel, rows: dict[str, Tensor], dtype: torch.dtype) -> Tensor:
+    """The summed negative log-likelihood, in nats, of packed rows, for training.
+
+    Args:
+        rows: `input_ids`, `labels` and `position_ids` on the CPU, of shape `(rows, length)`, as `pack` makes them.
+        dtype: bfloat16 for what passes through the model under autocast, or float32.
+    """
+    rows = {name: column.long() for name, column in rows.items()}
+    input_ids = on_device(rows["input_ids"], model.device)
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=dtype == torch.bfloat16):
+        return summed_loss(model, hidden_states(model, input_ids, rows["position_ids"]), rows["labels"])
 
 
 def summed_loss(model: PreTrainedModel, hidden: Tensor, labels: Tensor) -> Tensor:
@@ -48,7 +63,8 @@ def summed_loss(model: PreTrainedModel, hidden: Tensor, labels: Tensor) -> Tenso
     Args:
         model: whose head and logit scaling are used.
         hidden: `(rows, length, hidden)`, as `hidden_states` gives it.
-        labels: `(rows, length)` token ids, -100 where a position does not count; not shifted.
+        labels: `(rows, length)` token ids, -100 where a position does not count; not shifted. Best on the CPU, where
+            finding those that count waits for no GPU.
 
     Returns:
         A scalar.
@@ -75,9 +91,10 @@ def token_losses(model: PreTrainedModel, hidden: Tensor, labels: Tensor) -> Tens
 
 def counted_positions(hidden: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """The hidden states that predict a label that counts, `(count, hidden)`, and those labels, `(count,)`."""
-    targets = labels[:, 1:]
-    counted = targets != -100
-    return hidden[:, :-1][counted], targets[counted]
+    targets = torch.nn.functional.pad(labels[:, 1:], (0, 1), value=-100).flatten()
+    places = (targets != -100).nonzero()[:, 0]
+    targets = on_device(targets[places], hidden.device)
+    return hidden.flatten(0, 1).index_select(0, on_device(places, hidden.device)), targets
 
 
 def output_head(model: PreTrainedModel) -> torch.nn.Linear:
@@ -140,6 +157,7 @@ class _HeadLoss(torch.autograd.Function):
         chunk = _chunk(head, grad_weight is not None)
         buffers = torch.empty(2, min(chunk, len(states)), len(head), dtype=computed, device=states.device)
         total = torch.zeros((), device=states.device)
+        smallest = torch.finfo(torch.float32).tiny  # a target given no probability at all costs 87 nats
         with torch.autocast(device, enabled=False):
             for start in range(0, len(states), chunk):
                 part, goal = states[start : start + chunk].to(computed), targets[start : start + chunk, None]
@@ -148,9 +166,7 @@ class _HeadLoss(torch.autograd.Function):
                 if softcap:
                     logits.div_(softcap).tanh_().mul_(softcap)
                 torch.softmax(logits, dim=-1, out=grad)
-                # log Σ exp(logits), by the likeliest token, whose probability cannot be too small for a number.
-                log_sum = logits.amax(dim=-1).float() - grad.amax(dim=-1).float().log()
-                total += (log_sum - logits.gather(1, goal)[:, 0].float()).sum()
+                total -= grad.gather(1, goal).float().clamp_(min=smallest).log_().sum()
                 grad[torch.arange(len(goal), device=goal.device), goal[:, 0]] -= 1  # scatter_add_ copies all of it
                 if softcap:
                     grad *= 1 - (logits / softcap).square()
@@ -202,14 +218,15 @@ def poem_log_likelihoods(
         poems, rows, reads = zip(*windows[start : start + batch_size], strict=True)
         width = max(map(len, rows))
         # Padding stands on the right, where causal attention keeps it out of sight of the poem.
-        input_ids = torch.tensor([row + [0] * (width - len(row)) for row in rows], device=model.device)
-        labels = torch.full_like(input_ids, -100)
+        input_ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
+        labels = torch.full(input_ids.shape, -100)
         for index, (row, read) in enumerate(zip(rows, reads, strict=True)):
             labels[index, read : len(row)] = input_ids[index, read : len(row)]
-        losses = token_losses(model, hidden_states(model, input_ids), labels)
+        losses = token_losses(model, hidden_states(model, on_device(input_ids, model.device)), labels)
         counts = (labels[:, 1:] != -100).sum(dim=1).tolist()
-        for poem, part in zip(poems, losses.split(counts), strict=True):
-            results[poem] -= part.sum().item()
+        sums = torch.stack([part.sum() for part in losses.split(counts)]).tolist()
+        for poem, loss in zip(poems, sums, strict=True):
+            results[poem] -= loss
     return results
 
 

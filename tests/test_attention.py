@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from torch.nn.attention import varlen
 from torch.nn.functional import scaled_dot_product_attention
 
-from pipeline.attention import attention, poem_borders
+from pipeline.attention import attend_at_once, attend_in_turn, attention, poem_borders
 from pipeline.base import load_base
+from pipeline.hardware import compile_layers
 from pipeline.likelihood import hidden_states
 from pipeline.stage import BadInput
 
@@ -40,7 +41,8 @@ def test_outputs_and_gradients_are_those_of_a_masked_row(lengths, groups, window
     mask = torch.block_diag(*[torch.ones(size, size) for size in lengths]).bool().tril()
     if window is not None:
         mask = mask.triu(1 - window)
-    found, _ = attention(None, query, key, value, None, sliding_window=window, poems=lengths)
+    borders = poem_borders(positions_of(lengths, 0)[None])
+    found, _ = attention(None, query, key, value, None, sliding_window=window, poems=borders)
     expected = scaled_dot_product_attention(query, key, value, attn_mask=mask, enable_gqa=True).transpose(1, 2)
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
     goal = torch.randn_like(found)
@@ -99,25 +101,34 @@ def test_all_poems_at_once_are_what_they_are_one_by_one(monkeypatch):
     query = torch.randn(2, 4, 11, 8, dtype=torch.float32)
     key, value = (torch.randn(2, 2, 11, 8).bfloat16() for _ in range(2))
     for window in (None, 1, 4):
-        options = {"scaling": 0.3, "sliding_window": window}
-        at_once, _ = attention(None, query, key, value, None, poems=borders, **options)
-        one_by_one, _ = attention(
-            None, query, key.float(), value.float(), None, poems=borders.diff().tolist(), **options
-        )
-        torch.testing.assert_close(at_once.float(), one_by_one, atol=0.03, rtol=0.03)  # the former in bfloat16
+        at_once = attend_at_once(query, key, value, borders, 0.3, 0.0, window)
+        in_turn = attend_in_turn(query, key.float(), value.float(), borders, 0.3, 0.0, window)
+        torch.testing.assert_close(at_once.float(), in_turn, atol=0.03, rtol=0.03)  # the former in bfloat16
 
 
 def test_what_the_kernel_of_a_gpu_does_not_know_is_refused():
     whole = torch.randn(1, 2, 4, 8)
     with pytest.raises(BadInput, match=r"finetune\.attention.*16-bit numbers without dropout.*Set it to sdpa"):
-        attention(None, whole, whole, whole, None, poems=poem_borders(positions_of([4], 0)[None]))
+        attend_at_once(whole, whole, whole, poem_borders(positions_of([4], 0)[None]), 0.3, 0.0, None)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_compiler_takes_packed_rows_in_one_piece(tiny_bases, family):
+def test_all_layers_are_compiled_once_whatever_the_poems(tiny_bases, family):
+    """Here by a compiler that makes no machine code, and with the mask that a GPU's layers are given."""
     model, _ = load_base(tiny_bases[family], dtype=torch.float32)
-    embedded = model.get_input_embeddings()(torch.randint(3, 300, (2, 20)))
-    positions = positions_of([8, 12], 0).repeat(2, 1)
+    graphs = []
+
+    def compiler(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
     torch.compiler.reset()
-    found = torch._dynamo.explain(model.base_model)(inputs_embeds=embedded, position_ids=positions, use_cache=False)
-    assert (found.graph_count, found.graph_break_count) == (1, 0)
+    compile_layers(model, backend=compiler)
+    ids = torch.randint(3, 300, (2, 20), generator=torch.Generator().manual_seed(0))
+    for lengths in ([8, 12], [5, 5, 10], [14, 6]):
+        inputs = {"inputs_embeds": model.get_input_embeddings()(ids), "use_cache": False}
+        inputs["position_ids"] = positions_of(lengths, 0).repeat(2, 1)
+        found = model.base_model(**inputs)[0]
+        with torch.compiler.set_stance("force_eager"):
+            torch.testing.assert_close(found, model.base_model(**inputs)[0])
+    assert len(graphs) == 1

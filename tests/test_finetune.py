@@ -88,7 +88,7 @@ def test_a_step_is_the_same_however_it_is_cut_into_batches(tiny_bases, tokenized
     gradients = []
     for batch_size in (4, 3):
         loss, _ = finetune.train_step(model, rows, batch_size, torch.float32)
-        gradients.append((loss, [parameter.grad.clone() for parameter in model.parameters()]))
+        gradients.append((loss.item(), [parameter.grad.clone() for parameter in model.parameters()]))
     (one_loss, one), (other_loss, other) = gradients
     assert one_loss == pytest.approx(other_loss, abs=1e-5)
     torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-3)
