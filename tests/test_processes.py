@@ -112,14 +112,14 @@ def short_of_memory(monkeypatch):
     """A function that has a training step with more than so many rows at once ask for memory that no machine has."""
 
     def limit(most_rows):
-        forward = finetune.hidden_states
+        loss_of = finetune.packed_loss
 
-        def limited(model, input_ids, *rest, **named):
-            if len(input_ids) > most_rows:
+        def limited(model, rows, dtype):
+            if len(rows["input_ids"]) > most_rows:
                 torch.empty(2**50)
-            return forward(model, input_ids, *rest, **named)
+            return loss_of(model, rows, dtype)
 
-        monkeypatch.setattr(finetune, "hidden_states", limited)
+        monkeypatch.setattr(finetune, "packed_loss", limited)
 
     return limit
 
