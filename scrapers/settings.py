@@ -9,6 +9,8 @@ ROBOTSTXT_USER_AGENT = "Estrofa"
 AUTOTHROTTLE_ENABLED = True  # waits about as long between requests as the site takes to answer, never less than `delay`
 AUTOTHROTTLE_START_DELAY = 0.0
 CONCURRENT_REQUESTS_PER_DOMAIN = 2
+DEPTH_PRIORITY = -1  # what a page leads to comes before its neighbours, so that a crawl that ends early has whole books
+SCHEDULER_MEMORY_QUEUE = "scrapy.squeues.FifoMemoryQueue"  # and in the order of the page
 DOWNLOAD_WARNSIZE = 0  # no warning before the limit
 DOWNLOADER_MIDDLEWARES = {
     "scrapy.downloadermiddlewares.retry.RetryMiddleware": None,

@@ -101,6 +101,8 @@ def test_a_crawl_stops_at_its_greatest_number_of_pages(tmp_path):
     with serve({"/wiki/Book": book(*titles), **pages}) as site:
         report = run(tmp_path, mine=wiki(site, max_pages=10))["mine"]
     assert (report["pages"], report["poems"], report["failed"]) == (10, 9, 0)
+    # In the book's order, but for one of two pages on their way that the other overtakes.
+    assert {record["text"].split()[0] for record in records(tmp_path / "mine.jsonl")} <= set(titles[:20])
 
 
 def test_a_crawl_run_again_takes_the_pages_it_has_and_asks_only_for_the_others(tmp_path, monkeypatch):

@@ -171,6 +171,12 @@ def test_a_page_that_does_not_say_that_it_is_a_list_leads_to_works_of_its_own_ti
     assert crawler.without_poem == ["/wiki/A_Tale_of_Birds"]
 
 
+def test_a_list_that_the_source_starts_from_leads_to_all_its_entries():
+    crawler = WikisourceSpider(source="ws", site=SITE, start=["/wiki/Portal:Aves"], language="en", max_pages=10)
+    _, paths = visit(EDITIONS, "/wiki/Portal:Aves", crawler)
+    assert set(paths) == {"/wiki/Leaves/The_Crane", "/wiki/The_Heron_(Ida)", "/wiki/The_Crane_(Max)"}
+
+
 def test_a_page_with_verse_of_its_own_leads_to_no_other_editions():
     [poem], paths = visit(BARE_POEM + EDITIONS, "/wiki/The_Crane")
     assert (poem["text"], paths) == ("One line", [])

@@ -71,7 +71,8 @@ class WikisourceSpider(PoemSpider):
         links = works(response.css(".mw-parser-output a::attr(href)").getall())
         parts = links if AUTHOR.match(here) else [link for link in links if unquote(link).startswith(here + "/")]
         text = "\n\n".join(filter(None, map(partial(verse, left_out=NOT_VERSE), response.xpath(POEM))))
-        parts = parts or ([] if text else editions(response, here))
+        is_start = not {here, unquote(urlsplit(response.url).path)}.isdisjoint(map(unquote, self.start_paths))
+        parts = parts or ([] if text else entries(response, None if is_start else here))
         yield from map(self.page, parts)
         if text and address not in self.yielded:
             self.yielded.add(address)
@@ -105,15 +106,19 @@ def works(links: list[str]) -> list[str]:
     return [path for path in paths if not NO_WORKS.match(unquote(path))]
 
 
-def editions(page: HtmlResponse, here: str) -> list[str]:
-    """Where a page's list of editions of one work, or of works of one title, leads to.
+def entries(page: HtmlResponse, here: str | None) -> list[str]:
+    """Where the entries of a list lead to: editions of one work, works of one title, or what `start` names.
 
-    An entry's first link is the edition; those after it, such as the book it stands in, are left alone. Of a page
-    that does not say what it is only the works are taken that have its own title.
+    An entry's first link is the work; those after it, such as the book it stands in, are left alone. Of a page that
+    does not say what it is only the works are taken that have its own title.
+
+    Args:
+        page: one without verse.
+        here: its path; None where all entries are wanted, whatever the page says.
     """
-    entries = (works(entry.css("a::attr(href)").getall())[:1] for entry in page.css(".mw-parser-output li"))
-    found = [path for entry in entries for path in entry]
-    if any(map(EDITIONS.search, page.css(CATEGORIES).getall())):
+    firsts = (works(entry.css("a::attr(href)").getall())[:1] for entry in page.css(".mw-parser-output li"))
+    found = [path for first in firsts for path in first]
+    if here is None or any(map(EDITIONS.search, page.css(CATEGORIES).getall())):
         return found
     return [path for path in found if title_in(unquote(path)) == title_in(here)]
 
