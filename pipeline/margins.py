@@ -34,7 +34,7 @@ _BRACKETED = re.compile(r"\[[^\[\]]+\]")
 _SECTION = re.compile(r"\[(?:[IVXLC]+|\d+|\w+)\.?\]")
 _NUMERAL = re.compile(r"\W*(?:[IVXLC]+|\d{1,3})\W*")
 _DEDICATION = re.compile(r"\([^()]+(?:\([^()]*\)[^()]*)*\)\W?")  # or a subtitle, or the first words of the original
-_SIGNATURE = re.compile(r"(?!AMEN\b)[^!?\n]{3,60}")  # of the translator, or where it was written
+_IN_CAPITALS = re.compile(r"(?!AMEN\b)[^!?\n]{3,}")
 
 
 def drop_prose_margins(text: str) -> str:
@@ -58,25 +58,35 @@ def _margin(stanzas: Iterable[str]) -> int:
 def drop_margin_notes(text: str) -> str:
     """Drop notes that stand apart before or after a poem: its number, dedication, date and place, translator, tune."""
     stanzas = text.split("\n\n")
-    while len(stanzas) > 1 and (_is_note(stanzas[0]) or _is_heading(stanzas[0], stanzas[1:])):
-        stanzas = stanzas[1:]
     while len(stanzas) > 1 and (_is_note(stanzas[-1]) or _is_signature(stanzas[-1], stanzas[:-1])):
         stanzas = stanzas[:-1]
+    while len(stanzas) > 1 and (_is_note(stanzas[0]) or _is_heading(stanzas[0], stanzas[1:])):
+        stanzas = stanzas[1:]
     return "\n\n".join(stanzas)
 
 
 def _is_heading(stanza: str, below: list[str]) -> bool:
-    """Whether a first stanza is a dedication in brackets, or a number in a book: one of the poem's own has others."""
+    """Whether a first stanza is a number in a book, a dedication or a subtitle; a poem's own sections have more."""
+    if "\n" in stanza:
+        return False
     if _NUMERAL.fullmatch(stanza):
         return not any(_NUMERAL.fullmatch(line) for other in below for line in other.split("\n") if line)
-    return _DEDICATION.fullmatch(stanza) is not None and "\n" not in stanza
+    if _DEDICATION.fullmatch(stanza):
+        return True
+    in_capitals = [other for other in below if _is_line_in_capitals(other)]
+    if _is_line_in_capitals(stanza):
+        return not in_capitals and not below[0].isupper()
+    # The original's first line above what a translator calls the poem.
+    return in_capitals == below[:1] and len(below[0].split()) > 2 and len(below) > 1
 
 
 def _is_signature(stanza: str, above: list[str]) -> bool:
     """Whether a last stanza is one line in capitals, which comes only once and after verse that is not so."""
-    if not (stanza.isupper() and _SIGNATURE.fullmatch(stanza)) or _NUMERAL.fullmatch(stanza):
-        return False
-    return stanza not in above and not any(map(str.isupper, above[-1].split("\n")))
+    return _is_line_in_capitals(stanza) and stanza not in above and not any(map(str.isupper, above[-1].split("\n")))
+
+
+def _is_line_in_capitals(stanza: str) -> bool:
+    return stanza.isupper() and _IN_CAPITALS.fullmatch(stanza) is not None and not _NUMERAL.fullmatch(stanza)
 
 
 def _is_note(stanza: str) -> bool:

@@ -8,6 +8,7 @@ ROBOTSTXT_OBEY = True
 ROBOTSTXT_USER_AGENT = "Estrofa"
 AUTOTHROTTLE_ENABLED = True  # waits about as long between requests as the site takes to answer, never less than `delay`
 AUTOTHROTTLE_START_DELAY = 0.0
+RANDOMIZE_DOWNLOAD_DELAY = False  # which would halve it now and then
 CONCURRENT_REQUESTS_PER_DOMAIN = 2
 DEPTH_PRIORITY = -1  # what a page leads to comes before its neighbours, so that a crawl that ends early has whole books
 SCHEDULER_MEMORY_QUEUE = "scrapy.squeues.FifoMemoryQueue"  # and in the order of the page

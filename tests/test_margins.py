@@ -31,7 +31,15 @@ NOTES = [
     "FIN",
 ]
 VERSES = ["In 1914 we sailed away", "[XII]", "II.", "The end of it is bread", "May", "From the window", "Tuneful hours"]
-HEADINGS = ["– XVII –", "4.", "(To a neighbour.)", "(\"L'aurore s'allume.\")", "(After Horace, book I (the first))"]
+HEADINGS = [
+    "– XVII –",
+    "A FIDDLER'S STORY",
+    "Passer mai solitario.\n\nFAR FROM HER, LIFE IS MISERABLE.",
+    "4.",
+    "(To a neighbour.)",
+    "(\"L'aurore s'allume.\")",
+    "(After Horace, book I (the first))",
+]
 SIGNATURES = ["MACGREGOR.", "W. E. H.", "CAROLINE BOWLES (MRS. SOUTHEY)", "NEAR CHARD."]
 lines = st.one_of(st.sampled_from([*NOTES, *VERSES, *HEADINGS, *SIGNATURES, PROSE.strip(), ""]), st.text(max_size=30))
 
@@ -56,15 +64,15 @@ def test_a_verse_that_stands_apart_stays(verse):
 
 
 @pytest.mark.parametrize("heading", HEADINGS)
-def test_a_number_or_a_dedication_goes_where_it_heads_the_poem_alone(heading):
+def test_a_number_a_dedication_or_a_subtitle_goes_where_it_heads_the_poem_alone(heading):
     assert clean_text(f"{heading}\n\n[May, 1828.]\n\n{POEM}")[0] == POEM
-    assert drop_margin_notes(f"{POEM}\n\n{heading}") == f"{POEM}\n\n{heading}"
+    assert drop_margin_notes(f"{POEM}\n\n{heading}\n\n{POEM}") == f"{POEM}\n\n{heading}\n\n{POEM}"
 
 
 @pytest.mark.parametrize("signature", SIGNATURES)
 def test_a_signature_in_capitals_goes_from_the_end_of_the_poem_alone(signature):
     assert clean_text(f"{POEM}\n\n{signature}")[0] == POEM
-    assert drop_margin_notes(f"{signature}\n\n{POEM}") == f"{signature}\n\n{POEM}"
+    assert drop_margin_notes(f"{POEM}\n\n{signature}\n\n{POEM}") == f"{POEM}\n\n{signature}\n\n{POEM}"
 
 
 @pytest.mark.parametrize(
@@ -78,6 +86,9 @@ def test_a_signature_in_capitals_goes_from_the_end_of_the_poem_alone(signature):
         f"{POEM.upper()}\n\nRING OUT.",
         f"{POEM}\n\nRING OUT!",
         f"{POEM}\n\nAMEN.",
+        f"DAWN\n\n{POEM}\n\nDUSK\n\n{POEM}",
+        f"RING OUT\n\n{POEM.upper()}",
+        f"She came to me.\n\nRING OUT.\n\n{POEM}",
     ],
 )
 def test_numbers_of_sections_asides_and_refrains_stay(text):

@@ -116,6 +116,24 @@ def test_a_crawl_run_again_takes_the_pages_it_has_and_asks_only_for_the_others(t
     assert (report["poems"], report["failed"]) == (2, 0)
 
 
+def test_a_category_without_end_stops_at_the_greatest_number_of_pages(tmp_path):
+    class Category(dict):
+        def get(self, path, default):
+            number = int(path.partition("=")[2] or 0) if path.startswith("/wiki/Category:All") else None
+            if number is None:
+                return Page(POEM.format(path)) if path.startswith("/wiki/Poem") else default
+            turn = f'<a href="/w/index.php?title=Category:All&amp;pagefrom={number + 1}">next page</a>'
+            return Page(f'<div id="mw-pages">{turn}<ul><li><a href="/wiki/Poem_{number}">x</a></li></ul></div>')
+
+        def items(self):
+            return ()
+
+    with serve(Category()) as site:
+        report = run(tmp_path, mine=wiki(site, "/wiki/Category:All", max_pages=9))["mine"]
+    assert report["pages"] == 9
+    assert report["poems"] >= 3
+
+
 def test_lists_of_editions_lead_from_one_to_the_next_and_round_in_circles_only_once(tmp_path):
     def listed(*paths):
         links = "".join(f'<li><a href="/wiki/{path}">x</a> in <a href="/wiki/Book">Book</a></li>' for path in paths)

@@ -2,9 +2,14 @@
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
+from pathlib import Path
 from threading import Thread
 
 import datasets
@@ -19,6 +24,7 @@ from pipeline.stage import BadInput
 from scrapers.anthology.server import serve
 from scrapers.anthology.site import Page
 
+ROOT = Path(__file__).resolve().parent.parent
 NOWHERE = "http://127.0.0.1:9"  # the port of nobody
 POEM = '<div class="mw-parser-output"><p class="poem">The crane<br>swings</p></div>'
 
@@ -172,6 +178,47 @@ def test_a_refresh_asks_for_pages_that_lead_to_others_and_for_poems_that_are_new
     poems, report = crawl_book(site, tmp_path / "third", recheck_days=30)
     assert (poems, report["not_asked_for"], report["unchanged"]) == (["one", "two", "three"], 3, 1)
     assert answers == [("/wiki/A", 304 if tagged else 200)]
+
+
+def test_a_crawl_that_was_killed_goes_on_without_asking_for_a_page_that_it_had(tmp_path):
+    asked = []
+
+    class Pages(dict):
+        def get(self, path, default):
+            asked.append(path)
+            return super().get(path, default)
+
+    bodies = {}
+    publish(bodies, {f"/wiki/A/{number}": f"poem {number}" for number in range(20)})
+    pages = Pages({path: Page(body) for path, body in bodies.items()})
+    limits = {"max_pages": 100, "delay": 0.1, "max_seconds": 60, "max_megabytes": 1, "recheck_days": 30}
+    with serve(pages, cache_control="max-age=0") as site:
+        order = json.dumps(wiki(site, ["/wiki/A"]) | limits | {"source": "mine"})
+
+        def crawl():
+            process = subprocess.Popen(
+                [sys.executable, "-m", "scrapers.crawl"],
+                cwd=tmp_path,
+                env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            process.stdin.write(order)
+            process.stdin.close()
+            return process, map(json.loads, process.stdout)
+
+        process, messages = crawl()
+        with process:
+            told = (message["page"].removeprefix(site) for message in messages if "page" in message)
+            had = set(islice(told, 8))
+            process.kill()
+        process, messages = crawl()
+        with process:
+            poems = [message["poem"]["text"] for message in messages if "poem" in message]
+    assert sorted(poems) == sorted(f"poem {number}" for number in range(20))
+    assert "/wiki/A" in had
+    assert [path for path in had - {"/robots.txt"} if asked.count(path) != 1] == []
 
 
 def test_a_poem_is_asked_for_again_after_its_days_and_is_new_only_if_it_changed(changing_site, tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 import json
 import time
 from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,41 +18,80 @@ from scrapers.retry import seconds_to_wait
 
 HTML = {"Content-Type": "text/html"}
 VERSE = "<meta charset='{0}'><div class='verse'>Mañana<br>será</div>"
-OLD = VERSE.format("windows-1252").encode("windows-1252")
-ROUGH = {
-    "/": (
-        200,
-        HTML,
-        b"".join(b"<a href='/%s'>x</a>" % name for name in (b"busy", b"cut", b"old", b"header", b"away", b"slow")),
+PAGES = ("busy", "shut", "cut", "gone", "old", "header", "moved", "away", "slow")
+
+
+@dataclass
+class Markup:
+    """How the sites of one kind of source are made."""
+
+    start: str
+    path: str
+    link: str
+    index: str
+    poem: str
+    params: dict[str, object] = field(default_factory=dict)
+
+
+MARKUP = {
+    "selectors": Markup(
+        "/", "/{}", "<a href='{}'>x</a>", "{}", "<div class='verse'>Mañana<br>será</div>",
+        {"follow": ["a"], "fields": {"text": "div.verse"}},
     ),
-    "/busy": (429, {"Retry-After": "1"}, b"Slow down"),  # the first time
-    "/cut": (200, HTML | {"Content-Length": "9999"}, VERSE.encode()),
-    "/old": (200, HTML, OLD),
-    "/header": (200, {"Content-Type": "text/html; charset=utf-8"}, VERSE.format("windows-1252").encode()),
-    "/slow": (200, HTML, VERSE.format("utf-8").encode()),  # in three pieces, half a second apart
-    "/away": (302, {"Location": "http://localhost:1/"}, b""),
-}
+    "wikisource": Markup(
+        "/wiki/Libro", "/wiki/Libro/{}", "<a href='{}'>x</a>", "<div class='mw-parser-output'>{}</div>",
+        "<div class='mw-parser-output'><div class='poem'>Mañana<br>será</div></div>",
+    ),
+    "poemas-del-alma": Markup(
+        "/ana.htm", "/{}.htm", "<li><a href='{}'>x</a></li>", "<ul id='ordenable'>{}</ul>",
+        "<div class='poem-entry'>Mañana<br>será</div>",
+    ),
+}  # fmt: skip
 
 
-@pytest.fixture
-def rough_site():
-    """The address of the site, and the moments at which each path was asked for."""
-    asked = {}
+def rough_pages(markup: Markup) -> dict[str, tuple[int, dict[str, str], bytes]]:
+    """Status, headers and body by path."""
+
+    def poem(encoding: str) -> bytes:
+        return f"<meta charset='{encoding}'>{markup.poem}".encode(encoding)
+
+    links = "".join(markup.link.format(markup.path.format(name)) for name in PAGES)
+    pages = {
+        "busy": (429, {"Retry-After": "1"}, b"Slow down"),  # the first time
+        "shut": (503, {}, b"Try later"),  # the first time
+        "cut": (200, HTML | {"Content-Length": "9999"}, poem("utf-8")),
+        "old": (200, HTML, poem("windows-1252")),
+        "header": (200, {"Content-Type": "text/html; charset=utf-8"}, poem("utf-8").replace(b"utf-8", b"windows-1252")),
+        "moved": (301, {"Location": markup.path.format("new")}, b""),
+        "new": (200, HTML, poem("utf-8")),
+        "away": (302, {"Location": "http://localhost:1/"}, b""),
+        "slow": (200, HTML, poem("utf-8")),  # in three pieces, half a second apart
+    }
+    found = {markup.path.format(name): page for name, page in pages.items()}
+    return found | {markup.start: (200, HTML, markup.index.format(links).encode())}
+
+
+@pytest.fixture(params=MARKUP)
+def rough_site(request):
+    """The kind of source, its site's address, and the moments at which each path was asked for."""
+    markup, asked = MARKUP[request.param], {}
+    pages, good = rough_pages(markup), (200, HTML, f"<meta charset='utf-8'>{markup.poem}".encode())
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self):
             times = asked.setdefault(self.path, [])
             times.append(time.monotonic())
-            status, headers, body = ROUGH.get(self.path, (404, {}, b""))
-            if status == 429 and len(times) > 1:
-                status, headers, body = 200, HTML, VERSE.encode()
+            status, headers, body = pages.get(self.path, (404, {}, b""))
+            if status in (429, 503) and len(times) > 1:
+                status, headers, body = good
             self.send_response(status)
             for name, value in ({"Content-Length": str(len(body))} | headers).items():
                 self.send_header(name, value)
             self.end_headers()
-            for piece in (body[:30], body[30:40], body[40:]) if self.path == "/slow" else (body,):
+            is_slow = self.path == markup.path.format("slow")
+            for piece in (body[:30], body[30:40], body[40:]) if is_slow else (body,):
                 self.wfile.write(piece)
-                time.sleep(0.5 if self.path == "/slow" else 0)
+                time.sleep(0.5 if is_slow else 0)
 
         def log_message(self, *_):
             pass
@@ -59,25 +99,27 @@ def rough_site():
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield request.param, f"http://127.0.0.1:{server.server_port}", asked
         server.shutdown()
         thread.join()
 
 
-def test_a_rough_site_gives_what_it_has_and_the_rest_is_counted(rough_site, tmp_path):
-    site, asked = rough_site
-    fields = {"text": "div.verse"}
-    source = {"kind": "selectors", "site": site, "language": "es", "delay": 0, "follow": ["a"], "fields": fields}
+def test_a_rough_site_of_any_kind_gives_what_it_has_and_the_rest_is_counted(rough_site, tmp_path):
+    kind, site, asked = rough_site
+    markup = MARKUP[kind]
+    source = {"kind": kind, "site": site, "start": [markup.start], "language": "es", "delay": 0, **markup.params}
     report = scrape(Scrape.model_validate({"sources": {"mine": source}}), tmp_path, tmp_path / "earlier")["mine"]
     poems = [json.loads(line) for line in (tmp_path / "mine.jsonl").read_text(encoding="utf-8").splitlines()]
-    assert {poem["url"].removeprefix(site): poem["text"] for poem in poems} == dict.fromkeys(
-        ("/busy", "/header", "/old", "/slow"), "Mañana\nserá"
-    )
-    first, second = asked["/busy"]
+    assert {poem["url"].removeprefix(site): poem["text"] for poem in poems} == {
+        markup.path.format(name): "Mañana\nserá" for name in ("busy", "shut", "header", "new", "old", "slow")
+    }
+    first, second = asked[markup.path.format("busy")]
     assert second - first >= 1  # as Retry-After asks
-    assert len(asked["/cut"]) == 4  # tried again three times
-    assert [failure["page"] for failure in report["failures"]] == ["/cut"]
-    assert report["redirected"] == 1
+    assert len(asked[markup.path.format("cut")]) == 4  # tried again three times
+    failures = {failure["page"]: failure["problem"] for failure in report["failures"]}
+    assert failures.keys() == {markup.path.format("cut"), markup.path.format("gone")}
+    assert failures[markup.path.format("gone")] == 404
+    assert report["redirected"] == 2
 
 
 @pytest.fixture

@@ -206,6 +206,7 @@ def test_a_page_without_a_poem_is_counted():
 def test_the_settings_are_polite():
     assert scrapy_settings.ROBOTSTXT_OBEY
     assert scrapy_settings.AUTOTHROTTLE_ENABLED
+    assert not scrapy_settings.RANDOMIZE_DOWNLOAD_DELAY  # `delay` is the least
     assert scrapy_settings.USER_AGENT.startswith("Estrofa/")
     assert {429, 503} <= set(scrapy_settings.RETRY_HTTP_CODES)
 
