@@ -4,20 +4,21 @@ langdetect draws n-grams of a text at random until one language stands out, so w
 depends on the draw. Its n-grams never cross a space, so the evidence of a text is the sum of that of its words, and a
 word need be read once. The poem's language is the mean of langdetect's own seeded draw over these n-grams and of their
 sum; where a poem changes language follows from the sums, line by line. A language without a profile is read word by
-word as its neighbours are, and told from them by words of its own (pipeline/unprofiled.py).
+word as its neighbours are, and told from them by words of its own (pipeline/unprofiled.py). So is an older form of a
+language, old Spanish, which then counts as that language.
 """
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from math import exp
 from pathlib import Path
 from string import digits, punctuation
 
 import numpy as np
 from langdetect.detector import Detector
 from langdetect.detector_factory import PROFILES_DIRECTORY, DetectorFactory
+from scipy.special import softmax
 
 from pipeline.stage import BadInput
 from pipeline.unprofiled import UNPROFILED
@@ -221,12 +222,12 @@ def stretches(lines: np.ndarray) -> list[int]:
         The place of a candidate for each line.
     """
     scores = lines / _OVERLAP
-    best = scores[0]
+    best, same = scores[0], np.arange(scores.shape[1])
     came_from = []
     for score in scores[1:]:
-        source = np.where(best >= best.max() - _SWITCH, np.arange(best.size), best.argmax())
-        came_from.append(source)
-        best = np.maximum(best, best.max() - _SWITCH) + score
+        least = best.max() - _SWITCH
+        came_from.append(np.where(best >= least, same, best.argmax()))
+        best = np.maximum(best, least) + score
     path = [int(best.argmax())]
     for source in reversed(came_from):
         path.append(int(source[path[-1]]))
@@ -264,19 +265,21 @@ def read_languages(texts: Sequence[str], candidates: tuple[str, ...], seed: int)
     return readings
 
 
-def _share_out(
-    drawn: np.ndarray, scores: np.ndarray, profiled: tuple[str, ...], unprofiled: tuple[str, ...]
-) -> np.ndarray:
-    """Give languages without a profile their part of what langdetect drew for their neighbours, by the sums."""
-    drawn, sums = np.append(drawn, np.zeros(len(unprofiled))), scores.tolist()
+@cache
+def _relations(profiled: tuple[str, ...], unprofiled: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """How candidates hang together.
+
+    Returns:
+        Whose text langdetect draws as a profiled language, itself and those it is a neighbour of, shape (profiled,
+        candidates); and the place of the candidate that each counts as, shape (candidates,).
+    """
+    candidates = (*profiled, *unprofiled)
+    drawn_as = np.eye(len(profiled), len(candidates), dtype=bool)
+    counts_as = np.arange(len(candidates))
     for place, code in enumerate(unprofiled, start=len(profiled)):
-        near = [profiled.index(neighbour) for neighbour in UNPROFILED[code].neighbours]
-        ahead = [sums[neighbour] - sums[place] for neighbour in near]
-        if max(ahead) < 20:  # else a part of nothing
-            part = 1 / (1 + sum(map(exp, ahead)))
-            drawn[place] = part * drawn[near].sum()
-            drawn[near] *= 1 - part
-    return drawn
+        drawn_as[[profiled.index(neighbour) for neighbour in UNPROFILED[code].neighbours], place] = True
+        counts_as[place] = candidates.index(UNPROFILED[code].counts_as or code)
+    return drawn_as, counts_as
 
 
 def _read(
@@ -294,15 +297,16 @@ def _read(
     scores = by_line.sum(axis=0) / _OVERLAP
     drawn = drawn_probabilities(rows, profiled, seed)
     drawn = np.where(drawn > Detector.PROB_THRESHOLD, drawn, 0.0)  # as langdetect answers
-    drawn = _share_out(drawn, scores, profiled, unprofiled)
-    summed = np.exp(scores - scores.max())
+    drawn_as, counts_as = _relations(profiled, unprofiled)
+    sums = np.where(drawn_as, scores, -np.inf)
+    drawn = drawn @ softmax(sums, axis=1)  # a language without a profile takes its part of its neighbours'
     # The draw is unsure of text in none of the languages, the sum decides between close ones: each covers the other.
-    probability = (drawn + summed / summed.sum()) / 2
+    probability = np.bincount(counts_as, (drawn + softmax(scores)) / 2)
     candidates = (*profiled, *unprofiled)
     own = int(probability.argmax())
     foreign: Counter[str] = Counter()
     foreign_lines = 0
-    for size, place in zip(sizes, stretches(by_line), strict=True):
+    for size, place in zip(sizes, counts_as[stretches(by_line)].tolist(), strict=True):
         if place != own:
             foreign[candidates[place]] += size
             foreign_lines += 1
