@@ -32,6 +32,7 @@ bench: $(VENV)/bench-installed  ## speed, memory and accuracy, printed as tables
 	python -m benchmarks.training
 	python -m benchmarks.generation --gguf
 	python -m benchmarks.evaluation
+	python -m benchmarks.sampling
 	python -m benchmarks.vocabulary
 	python -m benchmarks.serving
 

@@ -1,0 +1,98 @@
+"""What temperature and truncation do to poems: the same requests and seeds written with several samplings.
+
+    python -m benchmarks.sampling [--model models/poet] [--poems 16] [--write docs/results/sampling.md]
+
+It reads data/tokens, which `make run` leaves. Bits per byte are those that the untuned base needs for the poems: of
+loops it needs few, of words thrown together many, and people stand between the two.
+"""
+
+import argparse
+from pathlib import Path
+
+import pandas as pd
+
+from benchmarks.page import markdown, write_page
+from pipeline import figures
+from pipeline.base import load_base, resolve_base
+from pipeline.evaluate import POET, TOKENS, chosen, requests_of
+from pipeline.generate import write_poems
+from pipeline.likelihood import bits_per_byte, poem_log_likelihoods
+from pipeline.measure import DISTINCT_WORDS
+from pipeline.params import Params, load_params
+from pipeline.poems import read_table
+from pipeline.prompt import Request
+
+SAMPLINGS = [
+    {"temperature": 0.7, "top_p": 0.85, "top_k": 40},
+    {"temperature": 0.8, "top_p": 0.85, "top_k": 40},  # what poets of this size are often sampled with
+    {"temperature": 0.9, "top_p": 0.95, "top_k": 100},
+    {"temperature": 1.0, "top_p": 0.95, "top_k": 100},
+]
+PEOPLE = "people"
+HEADER = ("sampling", "repeated 4-grams", "repeated lines", "loops", "ended", "foreign lines", "distinct words", "bits")
+
+
+def written(model: str, requests: list[Request], params: Params) -> pd.DataFrame:
+    """A row a poem: sampling, language, text, ended."""
+    poet, tokenizer = load_base(model)
+    rows = []
+    for changes in [{}, *SAMPLINGS]:
+        sampling = params.generation.model_copy(update=changes)
+        name = f"{sampling.temperature}, {sampling.top_p}, {sampling.top_k}" + ("" if changes else " (params.yaml)")
+        drawn = ([sampling] * len(requests), range(len(requests)))
+        poems = write_poems(poet, tokenizer, requests, *drawn, batch_size=params.evaluate.batch_size, progress=name)
+        rows += [(name, asked.language, poem.text, poem.ended) for asked, poem in zip(requests, poems, strict=True)]
+    return pd.DataFrame(rows, columns=["sampling", "language", "text", "ended"])
+
+
+def measured(poems: pd.DataFrame, params: Params) -> pd.DataFrame:
+    """The poems with the columns of their figures."""
+    base, tokenizer = load_base(resolve_base(params.base))
+    requests = [Request(language) for language in poems["language"]]
+    batch_size, languages = params.evaluate.batch_size, list(params.languages)
+    likelihoods = poem_log_likelihoods(
+        base, tokenizer, requests, poems["text"].tolist(), batch_size, spoken_languages=params.languages
+    )
+    pairs = zip(poems["text"], poems["language"], strict=True)
+    return poems.assign(
+        seq_rep_4=poems["text"].map(figures.seq_rep),
+        repeated_lines=poems["text"].map(figures.repeated_lines),
+        loops=poems["text"].map(figures.loops),
+        foreign_lines=[figures.foreign_lines(text, language, languages) for text, language in pairs],
+        likelihood=likelihoods,
+    )
+
+
+def table(poems: pd.DataFrame) -> str:
+    """The means of each sampling."""
+    rows = []
+    for name, group in poems.groupby("sampling", sort=False):
+        shares = group[["seq_rep_4", "repeated_lines", "loops", "ended", "foreign_lines"]].mean()
+        texts = group["text"].tolist()
+        distinct = figures.distinct(texts, 1, DISTINCT_WORDS)
+        bits = bits_per_byte(group["likelihood"].tolist(), texts)
+        rows.append((name, *(f"{share:.0%}" for share in [*shares, distinct]), f"{bits:.2f}"))
+    return markdown(HEADER, rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default=str(POET), help="a tuned folder")
+    parser.add_argument("--poems", type=int, default=16, help="of each language, with each sampling")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="write the tables to this Markdown page too")
+    arguments = parser.parse_args()
+    params = load_params()
+    changed = params.evaluate.model_copy(update={"poems_per_language": arguments.poems})
+    params = params.model_copy(update={"evaluate": changed})
+    test = chosen(read_table(TOKENS / "test.parquet"), params)
+    human = test[["language", "text"]].assign(sampling=PEOPLE, ended=True)
+    poems = measured(pd.concat([written(arguments.model, requests_of(test, params), params), human]), params)
+    parts = [f"## {name}\n\n{table(poems[poems['language'] == code])}" for code, name in params.languages.items()]
+    tables = f"{arguments.model}; samplings are temperature, `top_p` and `top_k`.\n\n" + "\n".join(parts)
+    print(tables)
+    if arguments.write:
+        write_page(arguments.write, "Sampling", "benchmarks.sampling", tables)
+
+
+if __name__ == "__main__":
+    main()
