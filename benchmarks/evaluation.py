@@ -1,4 +1,4 @@
-"""How long the standard evaluation of one model takes: 64 poems a language of up to 200 words, and every figure.
+"""How long the standard evaluation of one model takes: 64 poems a language of up to `max_words`, and every figure.
 
     python -m benchmarks.evaluation [--model FOLDER_OR_BASE] [--poems 64] [--write PAGE]
 

@@ -22,11 +22,11 @@ from pipeline.params import Params, load_params
 from pipeline.poems import read_table
 from pipeline.prompt import Request
 
-SAMPLINGS = [
-    {"temperature": 0.7, "top_p": 0.85, "top_k": 40},
-    {"temperature": 0.8, "top_p": 0.85, "top_k": 40},  # what poets of this size are often sampled with
-    {"temperature": 0.9, "top_p": 0.95, "top_k": 100},
-    {"temperature": 1.0, "top_p": 0.95, "top_k": 100},
+SAMPLINGS = [  # temperature, top_p, top_k
+    (0.8, 0.85, 40),  # what poets of this size are often sampled with
+    (0.9, 0.9, 100),
+    (0.9, 0.95, 100),
+    (1.0, 0.95, 100),
 ]
 PEOPLE = "people"
 HEADER = ("sampling", "repeated 4-grams", "repeated lines", "loops", "ended", "foreign lines", "distinct words", "bits")
@@ -36,9 +36,10 @@ def written(model: str, requests: list[Request], params: Params) -> pd.DataFrame
     """A row a poem: sampling, language, text, ended."""
     poet, tokenizer = load_base(model)
     rows = []
-    for changes in [{}, *SAMPLINGS]:
+    for temperature, top_p, top_k in SAMPLINGS:
+        changes = {"temperature": temperature, "top_p": top_p, "top_k": top_k}
         sampling = params.generation.model_copy(update=changes)
-        name = f"{sampling.temperature}, {sampling.top_p}, {sampling.top_k}" + ("" if changes else " (params.yaml)")
+        name = f"{temperature}, {top_p}, {top_k}" + (", as in params.yaml" if sampling == params.generation else "")
         drawn = ([sampling] * len(requests), range(len(requests)))
         poems = write_poems(poet, tokenizer, requests, *drawn, batch_size=params.evaluate.batch_size, progress=name)
         rows += [(name, asked.language, poem.text, poem.ended) for asked, poem in zip(requests, poems, strict=True)]
