@@ -27,13 +27,14 @@ def attend_poem_by_poem(model: PreTrainedModel, position_ids: Tensor) -> dict[st
             the poems waits for no GPU.
 
     Returns:
-        The keyword argument that tells it so, for the model's forward pass; without it the model attends as ever.
+        The keyword arguments that tell it so, for the model's forward pass; without them the model attends as ever.
     """
     if model.config._attn_implementation != BY_POEM:
         model.set_attn_implementation(BY_POEM)
     borders = on_device(poem_borders(position_ids), model.device)
     torch._dynamo.maybe_mark_dynamic(borders, 0)  # every step has another number of poems
-    return {"poems": borders}
+    # A mask of four dimensions counts as ready-made, or transformers would make one that nothing looks at.
+    return {"poems": borders, "attention_mask": borders.new_ones(1, 1, 1, 1)}
 
 
 def poem_borders(position_ids: Tensor) -> Tensor:
