@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from conftest import FAMILIES, changed_params, made_up_poems
 from hypothesis import given
 from hypothesis import strategies as st
 from mlflow import MlflowClient
+from trained import KILLED_IN_STEP_5
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pipeline import adapt, evaluate, finetune, tokenize
@@ -296,9 +296,11 @@ def test_a_run_that_was_out_of_patience_when_it_was_killed_trains_no_further():
     assert not finetune.exhausted(progress, None)
 
 
-def run_stage():
-    with Path("log.txt").open("a") as log:
-        return subprocess.Popen([sys.executable, "-m", "pipeline.finetune"], stdout=log, stderr=log)
+def run_stage(script=""):
+    """The stage in a process of its own, after a script; its exit status, and what it said."""
+    command = [sys.executable, "-c", f"from pipeline import finetune\n{script}\nfinetune.main()"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    return ended.returncode, ended.stderr
 
 
 # Validations and checkpoints out of step, and dropout, so that the random numbers must go on too.
@@ -307,18 +309,16 @@ CUT_SHORT = {"finetune__epochs": 5.0, "finetune__checkpoint_every": 3, "finetune
 
 def test_a_killed_run_goes_on_to_the_same_curve_and_the_same_weights(tiny_bases, tokenized):
     params = tokenized(tiny_bases["llama"], **CUT_SHORT)
-    process = run_stage()
-    checkpoint = finetune.CHECKPOINTS / run_key(params, tokenize.TOKENS) / "last.pt"
-    while not checkpoint.exists():
-        assert process.poll() is None, Path("log.txt").read_text()
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    status, said = run_stage(KILLED_IN_STEP_5)
+    assert status == -signal.SIGKILL, said
     assert not Path("models").exists()
-    run_id = torch.load(checkpoint)["progress"]["run_id"]
+    checkpoint = finetune.CHECKPOINTS / run_key(params, tokenize.TOKENS) / "last.pt"
+    reached = torch.load(checkpoint)["progress"]
+    assert reached["step"] == 3
 
-    assert run_stage().wait() == 0, Path("log.txt").read_text()
-    assert read_report(Path("models/run.json"))["run_id"] == run_id
+    status, said = run_stage()
+    assert status == 0, said
+    assert read_report(Path("models/run.json"))["run_id"] == reached["run_id"]
     resumed = pd.read_csv(finetune.LOSS_CURVE), AutoModelForCausalLM.from_pretrained("models/poet").state_dict()
 
     finetune.main()

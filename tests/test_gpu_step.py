@@ -11,7 +11,7 @@ import torch
 from conftest import FAMILIES
 from test_finetune import prepared
 
-from pipeline import finetune, likelihood
+from pipeline import finetune
 
 
 @pytest.fixture

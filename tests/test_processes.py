@@ -2,15 +2,14 @@
 
 import subprocess
 import sys
-import time
 from ast import literal_eval
 from pathlib import Path
 
 import pandas as pd
-import psutil
 import pytest
 import torch
 from conftest import ROOT
+from trained import KILLED_IN_STEP_5
 from transformers import AutoModelForCausalLM
 
 from pipeline import finetune
@@ -56,21 +55,10 @@ def assert_same_curve(one: pd.DataFrame, other: pd.DataFrame) -> None:
 @pytest.mark.slow
 def test_two_processes_killed_and_resumed_follow_the_curve_of_one_with_the_same_rows_a_step(project):
     project(batch_size=2)
-    with subprocess.Popen(
-        [sys.executable, *TWO_PROCESSES, "-m", "pipeline.finetune"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as process:
-        while not list(finetune.CHECKPOINTS.glob("*/last.pt")):
-            assert process.poll() is None
-            time.sleep(0.01)
-        # The launcher starts each of the two in a session of its own, so a signal to its group would miss them.
-        launcher = psutil.Process(process.pid)
-        everyone = [launcher, *launcher.children(recursive=True)]
-        assert len(everyone) > 2
-        for one in everyone:
-            one.kill()
-        psutil.wait_procs(everyone[1:], timeout=10)
+    Path("killed.py").write_text(f"{KILLED_IN_STEP_5}\nfinetune.main()\n")
+    ended = run(*TWO_PROCESSES, "killed.py")
+    assert "Signal 9 (SIGKILL)" in ended.stderr, ended.stderr[-3000:]
+    assert len(list(finetune.CHECKPOINTS.glob("*/last.pt"))) == 1
     assert not Path("models").exists()
     ended = run(*TWO_PROCESSES, "-m", "pipeline.finetune")
     assert ended.returncode == 0, ended.stderr[-3000:]

@@ -18,6 +18,19 @@ KNOBS = {
     "finetune.checkpoint_every": 4,
 }
 
+# Before `finetune.main()` in a process: it dies in the middle of its fifth step, as by a machine that goes down.
+KILLED_IN_STEP_5 = """
+import os, signal
+from pipeline import finetune
+forward, steps = finetune.train_step, iter(range(4))
+def train_step(*given):
+    done = forward(*given)
+    if next(steps, None) is None:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return done
+finetune.train_step = train_step
+"""
+
 
 @pytest.fixture
 def tokenized(tmp_path, monkeypatch, mlflow_store):
