@@ -1,18 +1,24 @@
-"""The data engine: one function over many batches, on this machine's cores or on a Dask cluster."""
+"""The data engine: one function over many batches, by Dask on this machine's cores or on a cluster."""
 
+import atexit
+import logging
+import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from itertools import chain, islice
-from multiprocessing import get_context
-from typing import Any, TypeVar
+from multiprocessing import resource_tracker
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import dask
 from dask.system import CPU_COUNT
 from tqdm import tqdm
 
 from pipeline.stage import BadInput
+
+if TYPE_CHECKING:
+    from distributed import Client
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -51,6 +57,7 @@ def map_batches(
 
     Raises:
         BadInput: no scheduler answers at `address`.
+        Exception: what the function raises, wherever it runs.
     """
     rest = iter(items)
     first = list(islice(rest, _SMALL))
@@ -62,34 +69,54 @@ def map_batches(
         for batch in batches:
             yield from function(batch, *arguments)
         return
-    with _executor(address, workers) as (executor, cores):
+    with _client(address, workers) as client:
+        ahead = _AHEAD * max(1, sum(client.ncores().values()))
         under_way = deque()
         for batch in batches:
-            under_way.append(executor.submit(function, batch, *arguments))
-            if len(under_way) > _AHEAD * cores:
+            under_way.append(client.submit(function, batch, *arguments, pure=False))
+            if len(under_way) > ahead:
                 yield from under_way.popleft().result()
         while under_way:
             yield from under_way.popleft().result()
 
 
 @contextmanager
-def _executor(address: str | None, workers: int) -> Iterator[tuple[Executor, int]]:
-    """Yield what runs functions, this machine's processes or the scheduler at an address, and how many at once."""
+def _client(address: str | None, workers: int) -> Iterator["Client"]:
+    """Yield a client of the scheduler at an address, or of this machine's processes."""
     if address is None:
-        yield _pool(workers), workers
+        yield _local_client(workers)
         return
     from distributed import Client  # costs a second to import, which every worker process would pay
 
     try:
-        client = Client(address, timeout=CONNECT_SECONDS)
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except OSError as error:
         problem = f"no Dask scheduler answers at {address!r}"
         raise BadInput("params.yaml: engine.address", problem, "Start one, or set it to null") from error
-    with client, client.get_executor() as executor:
-        yield executor, max(1, sum(client.ncores().values()))
+    with client:
+        yield client
 
 
 @cache
-def _pool(workers: int) -> ProcessPoolExecutor:
-    """Processes that live as long as this one, since each takes a second or two to import what it needs."""
-    return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+def _local_client(workers: int) -> "Client":
+    """A client of processes that live as long as this one, since each takes a second or two to import what it needs."""
+    from distributed import Client, LocalCluster
+
+    dask.config.set({"distributed.worker.profile.enabled": False})  # which nobody would see
+    stack = ExitStack()
+    atexit.register(stack.close)
+    # Worker processes inherit that Ctrl-C, which a terminal sends to them all, waits: this process is to end them.
+    resource_tracker.ensure_running()  # which would lift it when it starts with the first of them
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",  # None would take a fixed port
+            memory_limit=None,  # else a worker whose batch is large is killed and started again
+            silence_logs=logging.CRITICAL,  # what goes wrong in a batch is raised here
+        )
+        return stack.enter_context(Client(stack.enter_context(cluster), set_as_default=False))
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

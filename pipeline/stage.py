@@ -21,8 +21,11 @@ class BadInput(Exception):
     """
 
     def __init__(self, place: str, problem: str, remedy: str) -> None:
-        super().__init__(f"{place}: {problem}. {remedy}")
+        super().__init__(place, problem, remedy)  # all three, so that it can be pickled by a worker process
         self.place, self.problem, self.remedy = place, problem, remedy
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.problem}. {self.remedy}"
 
 
 def stage(main: Callable[[], None]) -> Callable[[], None]:

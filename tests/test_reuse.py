@@ -118,6 +118,6 @@ def test_one_process_two_and_a_cluster_of_two_leave_the_same_bytes(tmp_path, mon
     for workers in (1, 2):
         monkeypatch.setattr("pipeline.engine.CPU_COUNT", workers)
         results.append(stages(tmp_path / str(workers), records, monkeypatch))
-    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0") as cluster:
         results.append(stages(tmp_path / "cluster", records, monkeypatch, cluster.scheduler_address))
     assert results[0] == results[1] == results[2]
