@@ -72,33 +72,39 @@ def write_params(source: str, columns: dict[str, str], folder: Path) -> None:
 
 
 def report(folder: Path, measured: dict[str, Cost]) -> str:
-    """The tables of a finished run."""
-    clean, tag = read_report(folder / "metrics/clean.json"), read_report(folder / "metrics/tag.json")
-    by_stage = [
-        ("clean", clean["poems_in"], clean["poems_kept"], clean["rejected"]),
-        ("tag", tag["poems_in"], tag["poems_kept"], tag["rejected"]),
+    """The tables of what the stages that ran did."""
+    reports = {stage: read_report(folder / f"metrics/{stage}.json") for stage in measured}
+    decided = {stage: reports[stage] for stage in ("clean", "tag") if stage in reports}
+    flow = [
+        (stage, *(f"{count:,}" for count in (each["poems_in"], each["poems_kept"], sum(each["rejected"].values()))))
+        for stage, each in decided.items()
     ]
-    reasons = [(stage, reason, count) for stage, _, _, dropped in by_stage for reason, count in dropped.items()]
-    flow = [(stage, f"{came:,}", f"{kept:,}", f"{came - kept:,}") for stage, came, kept, _ in by_stage]
+    reasons = [(stage, *dropped) for stage, each in decided.items() for dropped in each["rejected"].items()]
+    parts = []
+    if "clean" in reports:
+        rules = [(name, f"{rule['changed']:,}") for name, rule in reports["clean"]["rules"].items()]
+        parts += [
+            ("Poems", markdown(("stage", "in", "kept", "dropped"), flow)),
+            ("Dropped, by reason", markdown(("stage", "reason", "poems"), reasons)),
+            ("Poems changed, by rule", markdown(("rule", "poems"), rules)),
+        ]
+    if "tag" in reports:
+        table = reports["tag"]["confusion"]
+        detected = sorted({language for row in table.values() for language in row})
+        confusion = [(declared, *(row.get(code, 0) for code in detected)) for declared, row in table.items()]
+        words = read_table(folder / "data/tagged/poems.parquet").groupby("language")["words"].agg(["size", "sum"])
+        kept = [(language, f"{row['size']:,}", f"{row['sum']:,}") for language, row in words.iterrows()]
+        parts += [
+            ("Kept", markdown(("language", "poems", "words"), kept)),
+            ("Declared language (rows) and detected", markdown(("declared", *detected), confusion)),
+        ]
+    if "tokenize" in reports:
+        tokens = reports["tokenize"]["train"]
+        parts.append(("Training rows", markdown(tuple(tokens), [tuple(f"{value:,}" for value in tokens.values())])))
     seconds, computing, memory = zip(*measured.values(), strict=True)
     costs = {**measured, "all": (sum(seconds), sum(computing), max(memory))}
     cost = [(stage, *(f"{figure:.1f}" for figure in figures)) for stage, figures in costs.items()]
-    rules = [(name, f"{rule['changed']:,}") for name, rule in clean["rules"].items()]
-    detected = sorted({language for row in tag["confusion"].values() for language in row})
-    confusion = [(declared, *(row.get(code, 0) for code in detected)) for declared, row in tag["confusion"].items()]
-    words = read_table(folder / "data/tagged/poems.parquet").groupby("language")["words"].agg(["size", "sum"])
-    kept = [(language, f"{row['size']:,}", f"{row['sum']:,}") for language, row in words.iterrows()]
-    parts = [
-        ("Poems", markdown(("stage", "in", "kept", "dropped"), flow)),
-        ("Dropped, by reason", markdown(("stage", "reason", "poems"), reasons)),
-        ("Kept", markdown(("language", "poems", "words"), kept)),
-        ("Poems changed, by rule", markdown(("rule", "poems"), rules)),
-        ("Declared language (rows) and detected", markdown(("declared", *detected), confusion)),
-        ("Cost", markdown(("stage", "seconds", "seconds of computing, all processes", "peak GB"), cost)),
-    ]
-    if "tokenize" in measured:
-        tokens = read_report(folder / "metrics/tokenize.json")["train"]
-        parts.append(("Training rows", markdown(tuple(tokens), [tuple(f"{value:,}" for value in tokens.values())])))
+    parts.append(("Cost", markdown(("stage", "seconds", "seconds of computing, all processes", "peak GB"), cost)))
     return "\n".join(f"## {title}\n\n{table}" for title, table in parts)
 
 

@@ -2,10 +2,12 @@
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.copies import shuffled, write_copies
+from benchmarks.corpus import report, run_stages
 from pipeline.duplicates import similarity, sketch_texts
 from tests.conftest import SENTENCES
 
@@ -34,3 +36,20 @@ def test_a_corpus_three_times_as_large_begins_with_itself(tmp_path):
     files = [[json.loads(line) for line in path.read_text().splitlines()] for path in sorted(tmp_path.iterdir())]
     assert files[0] == records
     assert [[record["title"] for record in file] for file in files] == [["T", None]] * 3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("last", "titles"), [("scrape", ["Cost"]), ("clean", ["Poems", "Poems changed, by rule"])])
+def test_stages_up_to_any_of_them_are_reported(tmp_path, last, titles):
+    corpus, stages = tmp_path / "corpus", tmp_path / "stages"
+    for folder in (corpus, stages):
+        folder.mkdir()
+    text = "\n".join(SENTENCES.values())
+    write_copies(
+        lambda: iter([{"text": text, "title": "T", "author": "A", "language": "en", "licence": None}]), 3, corpus
+    )
+    costs = run_stages(corpus, {"title": "title", "author": "author", "language": "language"}, stages, last)
+    tables = report(stages, costs)
+    assert last in costs
+    assert all(f"## {title}\n" in tables for title in titles)
+    assert "## Kept" not in tables  # which `tag` decides
