@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import sys
+from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -105,8 +106,8 @@ def clean_texts(poems: Sequence[tuple[str, str | None, str | None]]) -> list[str
 
 def _first_difference(before: str, after: str) -> tuple[str, str]:
     """Where two texts part: the rest of the line there, in both, cut to a readable length."""
-    shared = next((k for k, (old, new) in enumerate(zip(before, after, strict=False)) if old != new), None)
-    place = min(len(before), len(after)) if shared is None else shared
+    shorter = min(len(before), len(after))
+    place = bisect_left(range(1, shorter + 1), True, key=lambda length: before[:length] != after[:length])
     start = max(before.rfind("\n", 0, place) + 1, place - _EXAMPLE_LENGTH // 2)
     return before[start : start + _EXAMPLE_LENGTH], after[start : start + _EXAMPLE_LENGTH]
 

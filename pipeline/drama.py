@@ -16,6 +16,7 @@ _CAPITALISED = re.compile(
     rf"(?P<name>(?:The |El |La )?[{_CAPITAL}][\w'’]*(?:\.? (?:(?:of|the|de|del|la)\ )?[{_CAPITAL}\d][\w'’]*){{0,2}}?)"
     rf"{_SIDE}(?P<end>[.:]\s?(?:[—–]|--?)|[.:])\s*(?P<speech>.*)"
 )
+_OPENING = re.compile(rf"[{_CAPITAL}](?:.*[.:]|[{_CAPITAL}'’]*(?:[\s([—–-]|$))")  # of every line that either can match
 _NO_NAME = re.compile(
     r"[IVXLCDM]+|(?:the )?(?:(?:anti)?strophe|str|ant|epode|(?:counter-)?turn|stand|canto|book|part|argument)\b.*"
     r"|mrs?|drs?|sra?|sta?|do[nñ]a?",
@@ -58,7 +59,10 @@ def drop_stage_text(text: str) -> str:
 
 def _without_stage_text(text: str) -> str:
     lines = text.split("\n")
-    labels = [label for number in range(len(lines)) if (label := _label(number, lines))]
+    stripped = [line.strip() for line in lines]
+    labels = [
+        label for number, line in enumerate(stripped) if _OPENING.match(line) and (label := _label(number, stripped))
+    ]
     speeches = {label.line: label for label in _of_speakers(labels, text)}
     if not speeches:
         return text
@@ -81,7 +85,7 @@ def _without_stage_text(text: str) -> str:
 
 
 def _label(number: int, lines: list[str]) -> _Label | None:
-    line, before, after = (lines[k].strip() if 0 <= k < len(lines) else "" for k in (number, number - 1, number + 1))
+    line, before, after = (lines[k] if 0 <= k < len(lines) else "" for k in (number, number - 1, number + 1))
     for pattern in (_SHOUTED, _CAPITALISED):
         found = pattern.fullmatch(line)
         if not found or _NO_NAME.fullmatch(name := found["name"].rstrip(".")):

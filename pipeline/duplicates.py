@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -53,14 +54,15 @@ def exact_key(normalised: str) -> bytes:
     return hashlib.blake2b(" ".join(normalised.split()).encode(), digest_size=_EXACT_BYTES).digest()
 
 
-def skeleton(normalised: str) -> str:
-    """A normalised text with what old and new spelling share of each word: `loue` and `love`, `ioyes` and `joys`."""
-    return _DOUBLED.sub(r"\1", _INNER_VOWEL.sub("", normalised.translate(_SPELLINGS)))
+@lru_cache(maxsize=200_000)
+def skeleton(word: str) -> bytes:
+    """What old and new spelling share of a normalised word: `loue` and `love`, `ioyes` and `joys`."""
+    return _DOUBLED.sub(r"\1", _INNER_VOWEL.sub("", word.translate(_SPELLINGS))).encode()
 
 
 def shingles(normalised: str) -> np.ndarray:
     """A normalised poem's pairs of word skeletons as sorted distinct 32-bit hashes, line breaks ignored."""
-    words = skeleton(normalised).encode().split()
+    words = list(map(skeleton, normalised.split()))
     pairs = {xxhash.xxh32_intdigest(b" ".join(pair)) for pair in pairwise(words)}
     return np.array(sorted(pairs or {xxhash.xxh32_intdigest(b" ".join(words))}), dtype=np.uint32)
 

@@ -130,15 +130,20 @@ def even_out(bins: list[list[int]], lengths: Sequence[int], capacity: int) -> li
 def fill_in_turn(items: list[int], lengths: Sequence[int], capacity: int, random: Random) -> list[list[int]]:
     """Put items into bins one after the other, each the fullest that the items left allow (subset sums)."""
     bins = []
+    within = (1 << capacity + 1) - 1
     while items:
         random.shuffle(items)
-        fillings: dict[int, tuple[int, ...]] = {0: ()}
+        reachable, added = 1, []  # sums of lengths as bits, and those which each item adds
         for item in items:
-            for filled, chosen in list(fillings.items()):
-                if filled + lengths[item] <= capacity:
-                    fillings.setdefault(filled + lengths[item], (*chosen, item))
-        bins.append(list(fillings[max(fillings)]))
-        items = [item for item in items if item not in bins[-1]]
+            added.append(reachable << lengths[item] & within & ~reachable)
+            reachable |= added[-1]
+        filling, filled = [], reachable.bit_length() - 1
+        for item, sums in zip(reversed(items), reversed(added), strict=True):
+            if sums >> filled & 1:
+                filling.append(item)
+                filled -= lengths[item]
+        bins.append(filling[::-1])
+        items = [item for item in items if item not in filling]
     return bins
 
 
