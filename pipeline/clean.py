@@ -124,7 +124,7 @@ def count_words(poems: Iterable[Poem]) -> dict[str | None, Counter[str]]:
 
 def repair_poems(
     poems: Callable[[], Iterator[Poem]], address: str | None = None, workers: int | None = None
-) -> Iterator[tuple[Poem, bool]]:
+) -> Iterator[tuple[Poem, Changes]]:
     """Bring back lost letters by the words of the other poems in the language.
 
     Args:
@@ -133,7 +133,7 @@ def repair_poems(
         workers: processes on this machine.
 
     Yields:
-        Each poem, and whether its text changed.
+        Each poem, and how its text changed, if it did.
     """
     lexicons = count_words(poems())
 
@@ -143,13 +143,14 @@ def repair_poems(
 
     texts = map_batches(clean_texts, restored(), address=address, workers=workers)
     for poem in poems():
-        changed = False
+        changes = {}
         if is_broken(poem):
             text = next(texts)
-            changed = text != poem["text"]
+            if text != poem["text"]:
+                changes["lost letters"] = _first_difference(poem["text"], text)
             title = repair_broken(poem["title"], lexicons[poem["declared_language"]]) if poem["title"] else None
             poem.update(text=text, title=None if title and BROKEN in title else title, **measures(text))
-        yield poem, changed
+        yield poem, changes
 
 
 def is_broken(poem: Poem) -> bool:
@@ -214,12 +215,17 @@ def clean_corpus(
     code = code_version(sys.modules[__name__], cleaning_rules, drama, margins, typography, "ftfy")
     cleaned = map_new(clean_poems, records, code=code, store=stores and stores / "cleaned.sqlite", **where)
     counts: Counter[str] = Counter()
+    rules: dict[str, Any] = {name: {"changed": 0, "examples": []} for name, _ in rules_for(None, None)}
+    rules["lost letters"] = {"changed": 0, "examples": []}
+    for _, changes in cleaned:
+        _note_changes(changes, rules)
     with open_scratch(folder) as scratch:
-        for poem, repaired in repair_poems(lambda: (each for each, _ in cleaned), **where):
+        for poem, changes in repair_poems(lambda: (each for each, _ in cleaned), **where):
             parts = parts_of(poem, params.max_words) if params.long_poems == "cut" else [poem]
             for part in parts:
                 scratch.add(part, fault(part, params))
-            counts.update(repaired=repaired, cut=len(parts) > 1, parts=len(parts) if len(parts) > 1 else 0)
+            counts.update(cut=len(parts) > 1, parts=len(parts) if len(parts) > 1 else 0)
+            _note_changes(changes, rules)
         best_first = scratch.best_first()
         code = code_version(duplicates, "datasketch", "xxhash")
         store = stores and stores / "sketches.sqlite"
@@ -237,10 +243,7 @@ def clean_corpus(
             "cut": counts["cut"],
             "parts": counts["parts"],
             **scratch.report(),
-            "rules": {
-                **_rules_report(changes for _, changes in cleaned),
-                "lost letters": {"changed": counts["repaired"]},
-            },
+            "rules": rules,
         }
 
 
@@ -257,15 +260,12 @@ def verdicts(poems: np.ndarray, twins: Twins) -> Iterator[Verdict]:
             yield None, None, poems["id"][twins.cluster[place]].decode(), row
 
 
-def _rules_report(changes: Iterable[Changes]) -> dict[str, Any]:
-    """For each rule how many poems it changed, and the first of them as examples."""
-    report: dict[str, Any] = {name: {"changed": 0, "examples": []} for name, _ in rules_for(None, None)}
-    for change in changes:
-        for name, (before, after) in change.items():
-            report[name]["changed"] += 1
-            if len(report[name]["examples"]) < EXAMPLES:
-                report[name]["examples"].append({"before": before, "after": after})
-    return report
+def _note_changes(changes: Changes, rules: dict[str, Any]) -> None:
+    """Count in the report of the rules what they changed in a poem, the first few as examples."""
+    for name, (before, after) in changes.items():
+        rules[name]["changed"] += 1
+        if len(rules[name]["examples"]) < EXAMPLES:
+            rules[name]["examples"].append({"before": before, "after": after})
 
 
 @stage

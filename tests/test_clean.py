@@ -272,6 +272,7 @@ def test_bringing_letters_back_changes_nothing_else(text):
     repaired = repair_broken(text, build_lexicon([QUATRAIN]))
     pattern = re.escape(text).replace("�", "(?s:.)")
     assert re.fullmatch(pattern, repaired)
+    assert repair_broken(repaired, build_lexicon([QUATRAIN])) == repaired
 
 
 def test_counts_in_are_counts_out_and_rejects_by_reason():
@@ -381,6 +382,21 @@ def test_the_report_shows_what_each_rule_did():
     _, _, report = cleaned([raw(QUATRAIN.replace("rain", "r&aacute;in"))], PARAMS)
     assert report["rules"]["HTML remnants"]["examples"][0]["before"].startswith("the window fills with r&aacute;in,")
     assert report["rules"]["HTML remnants"]["examples"][0]["after"].startswith("the window fills with ráin,")
+
+
+def test_the_report_shows_letters_that_came_back():
+    tales = [raw(f"{QUATRAIN}\nit was the man's tale number {number}", url=str(number)) for number in range(5)]
+    broken = raw("The window fills with rain\nand it is the man�s tale\nof spoons my mother drove again and again")
+    _, _, report = cleaned([*tales, broken], PARAMS)
+    assert report["rules"]["lost letters"] == {
+        "changed": 1,
+        "examples": [
+            {
+                "before": "and it is the man�s tale\nof spoons my mother drove again and again",
+                "after": "and it is the man’s tale\nof spoons my mother drove again and again",
+            }
+        ],
+    }
 
 
 def write_raw(folder, records):
