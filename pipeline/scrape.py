@@ -58,7 +58,6 @@ def scrape(params: Scrape, folder: Path, earlier: Path) -> dict[str, Report]:
                     if isinstance(source, Site):
                         site = anthology if source.site == "embedded" else source.site
                         reports[name] = crawl(name, source, site, params.recheck_days, add)
-                        warn(name, reports[name])
                     else:
                         reports[name] = read(name, source, add)
             except SourceDown as down:
@@ -67,6 +66,7 @@ def scrape(params: Scrape, folder: Path, earlier: Path) -> dict[str, Report]:
                 continue
             if not isinstance(source, FilesSource):  # those are the user's own to shorten
                 check_yield(reports[name], snapshot, params.max_drop)
+            warn(name, reports[name])
     return reports
 
 
@@ -138,12 +138,17 @@ def crawl(name: str, source: Site, site: str, recheck_days: float, add: Callable
 
 
 def warn(name: str, report: Report) -> None:
-    """Say on the terminal how many pages failed and why; the report names them."""
-    if report["failed"]:
+    """Say on the terminal what a source did not give; the report names the pages."""
+    said = []
+    if report.get("failed"):
         problems = ", ".join(f"{problem}: {count}" for problem, count in report["problems"].items())
-        tqdm.write(f"scrape {name}: {report['failed']} pages failed ({problems}), see {REPORT}", file=sys.stderr)
-    if report["as_kept"]:
-        tqdm.write(f"scrape {name}: {report['as_kept']} pages failed and are taken as they were kept", file=sys.stderr)
+        said.append(f"{report['failed']} pages failed ({problems})")
+    if report.get("as_kept"):
+        said.append(f"{report['as_kept']} pages failed and are taken as they were kept")
+    if report.get("fewer"):
+        said.append(f"{report['fewer']} poems fewer than before, {report['without_poem']} pages without a poem")
+    for sentence in said:
+        tqdm.write(f"scrape {name}: {sentence}, see {REPORT}", file=sys.stderr)
 
 
 def check(report: Report, source: Site, name: str, site: str) -> None:

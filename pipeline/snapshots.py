@@ -25,10 +25,10 @@ def keep(snapshot: Path, folder: Path, down: SourceDown) -> dict[str, Any]:
 
 
 def check_yield(report: dict[str, Any], snapshot: Path, max_drop: float) -> None:
-    """Raise BadInput if a source, whose markup may have changed, yields much less than it did.
+    """Raise BadInput if a source, whose markup may have changed, yields much less than it did; report what is missing.
 
     Args:
-        report: of the new crawl.
+        report: of the new crawl; gets `fewer`, the number of poems missing, if there are any.
         snapshot: the file of the last one, if there was one.
         max_drop: share of its poems that may be missing.
     """
@@ -40,6 +40,8 @@ def check_yield(report: dict[str, Any], snapshot: Path, max_drop: float) -> None
         )
         remedy = f"See whether the site changed; if fewer are right, delete {snapshot} and run again"
         raise BadInput(f"params.yaml: scrape.sources.{snapshot.stem}", problem, remedy)
+    if report["poems"] < before:
+        report["fewer"] = before - report["poems"]
 
 
 def count(snapshot: Path) -> int:

@@ -86,12 +86,16 @@ def test_a_page_that_is_gone_is_a_fault_of_the_params_and_not_hidden_behind_old_
 
 
 @pytest.mark.parametrize(("max_drop", "allowed"), [(0.74, False), (0.75, True)])
-def test_a_drop_in_yield_beyond_the_threshold_stops_the_stage(folders, max_drop, allowed):
+def test_a_drop_in_yield_beyond_the_threshold_stops_the_stage_and_a_smaller_one_is_said(
+    folders, max_drop, allowed, capsys
+):
     pages = {"/wiki/A": Page(POEM), "/wiki/B": Page("new markup")}
     with serve(pages) as site:
         source = wiki(site, ["/wiki/A", "/wiki/B", "/wiki/C"])
         if allowed:
-            assert again(folders, max_drop, mine=source)["mine"]["poems"] == 1
+            report = again(folders, max_drop, mine=source)["mine"]
+            assert (report["poems"], report["fewer"], report["without_poem"]) == (1, 3, 1)
+            assert "scrape mine: 3 poems fewer than before, 1 pages without a poem" in capsys.readouterr().err
             return
         with pytest.raises(BadInput) as caught:
             again(folders, max_drop, mine=source)
