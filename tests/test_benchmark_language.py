@@ -2,9 +2,12 @@
 
 from random import Random
 
+import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from benchmarks.language import (
+    DOUBTFUL,
     HALVES,
     SHARES,
     UNCERTAIN,
@@ -12,6 +15,7 @@ from benchmarks.language import (
     labelled_poems,
     mixture,
     precision_in_a_corpus,
+    report,
     share,
 )
 from tests.conftest import made_up_poem, made_up_poems
@@ -67,3 +71,33 @@ def test_precision_hangs_on_how_many_poems_do_not_belong():
     assert precision_in_a_corpus(0.9, 0.1, 0.5) == pytest.approx(0.9)
     assert precision_in_a_corpus(1.0, 0.1, 0.01) == pytest.approx(990 / 991)
     assert precision_in_a_corpus(0.9, 0.0, 0.5) == 1.0
+
+
+def test_what_a_reader_found_is_told_with_the_poem_and_changes_no_label():
+    doubtful = next(entry for entry in YAML(typ="safe").load(DOUBTFUL) if not entry["belongs"])
+    poems = made_up_poems(6).assign(declared_language=lambda table: table["language"], author="Another")
+    poems.loc[0, ["author", "title"]] = doubtful["author"], doubtful["title"]
+    rows = pd.DataFrame(labelled_poems(poems, 6, HALVES[0]))
+    read = rows[rows["title"] == doubtful["title"]]
+    assert (read["keep"].tolist(), read["belongs"].tolist()) == ([True, True], [False, False])
+    assert set(read["found"]) == {doubtful["found"]}
+    assert rows.drop(read.index)[["found", "belongs"]].isna().all(axis=None)
+
+
+def test_the_second_recall_leaves_out_what_does_not_belong_whoever_kept_it():
+    rows = [
+        {"kind": "en, whole", "declared_language": "en", "text": text, "keep": keep, "author": "A", "title": text}
+        for text, keep in [("fine", True), ("lost", True), ("latin", True), ("mixed", False)]
+    ]
+    poems = pd.DataFrame(rows).assign(found=None, belongs=None)
+    poems.loc[2, ["found", "belongs"]] = "all Latin", False
+    tables = report(
+        poems,
+        {"ours": [True, False, False, False], "another": [True, True, True, True]},
+        dict.fromkeys(("ours", "another"), 1.0),
+    )
+    scores = {line.split(" | ")[0]: line.split(" | ")[2:4] for line in tables.split("\n") if "%)" in line}
+    assert scores == {"| ours": [share(1, 3), share(1, 2)], "| another": [share(3, 3), share(2, 2)]}
+    assert "without the 1 that a reader found" in tables
+    assert "| en, whole | A | latin | latin | all Latin |" in tables
+    assert "| en, whole | A | lost | lost | – |" in tables
