@@ -142,6 +142,18 @@ def test_periods_come_from_the_years_of_the_sources(browser, page):
     assert "20th century" in card
 
 
+def test_dvc_has_the_counts_behind_the_charts(page, stages):
+    _, kept, _, _, _ = stages
+    tables = {path: pd.read_csv(page.parents[2] / path) for path in (corpus.POEMS, corpus.AUTHORS, corpus.PERIODS)}
+    for table in tables.values():
+        assert table["poems"].sum() == len(kept)
+    assert tables[corpus.POEMS].set_index("source")["poems"]["shelf (es)"] == 20
+    assert "Ada Wren (es)" in set(tables[corpus.AUTHORS]["author"])
+    periods = tables[corpus.PERIODS].set_index("period")["poems"]
+    assert periods["17th century (es)"] == 5
+    assert periods["undated (en)"] == (kept["year"].isna() & (kept["language"] == "en")).sum()
+
+
 def test_a_change_shows_what_went_and_what_cannot_be_seen():
     before, after = change("caf\u00c3\u00a9 \u200bnoir", "café noir")
     assert "<del>Ã©</del>" in before

@@ -26,6 +26,8 @@ TAGGED = Path("data/tagged")
 PAGE = Path("data/reports/corpus.html")
 LANGUAGES = Path("data/reports/languages.csv")  # a row a poem, which is how DVC's confusion matrix counts
 POEMS = Path("plots/poems.csv")
+AUTHORS = Path("plots/authors.csv")
+PERIODS = Path("plots/periods.csv")
 LENGTHS = Path("plots/lengths.csv")
 REJECTS = Path("plots/rejects.csv")
 
@@ -174,14 +176,14 @@ def top(poems: pd.DataFrame, language: str, column: str) -> dict[str, Any]:
 
 def periods(poems: pd.DataFrame) -> list[dict[str, Any]]:
     """Poems by century, where their sources date them."""
-    years = poems["year"].dropna().astype(int)
-    centuries = ((years - 1) // 100 + 1).value_counts().sort_index()
-    endings = {1: "st", 2: "nd", 3: "rd"}
-    named = {
-        number: f"{number}{'th' if number in (11, 12, 13) else endings.get(number % 10, 'th')}"
-        for number in centuries.index
-    }
-    return bars(centuries.rename(lambda number: f"{named[number]} century"))
+    dated = poems.dropna(subset="year").sort_values("year")
+    return bars(dated["year"].map(century).value_counts(sort=False))
+
+
+def century(year: float) -> str:
+    number = (int(year) - 1) // 100 + 1
+    ending = "th" if number in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{ending} century"
 
 
 def lengths(poems: pd.DataFrame, language: str) -> list[dict[str, Any]]:
@@ -275,14 +277,23 @@ def poems_shown(page: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield from (twin["best"], *twin["copies"])
 
 
+def by_language(poems: pd.DataFrame, column: str) -> pd.DataFrame:
+    """How many poems there are of the commonest values of a column in each language, which is named beside them."""
+    counts = poems.groupby([column, "language"]).size().rename("poems").sort_values(ascending=False, kind="stable")
+    table = counts.groupby("language").head(SHOWN).reset_index()
+    table[column] += " (" + table.pop("language") + ")"
+    return table
+
+
 def write_plots(kept: pd.DataFrame, dropped: pd.DataFrame, tagged: pd.DataFrame) -> None:
     """The tables behind the charts, which `dvc plots show` and `dvc plots diff` draw."""
-    poems = kept.groupby(["source", "language"]).size().rename("poems").reset_index()
-    poems["source"] += " (" + poems.pop("language") + ")"
+    dated = kept.assign(period=kept["year"].map(century, na_action="ignore").fillna("undated"))
     columns, edges = length_columns(kept["words"].to_numpy()) if len(kept) else ([], [0])
     pairs = zip(edges, columns, strict=False)
     tables = {
-        POEMS: poems,
+        POEMS: by_language(kept, "source"),
+        AUTHORS: by_language(kept, "author"),
+        PERIODS: by_language(dated, "period"),
         LENGTHS: pd.DataFrame(pairs, columns=["words", "poems"]),
         REJECTS: dropped["reason"].value_counts().rename("poems").rename_axis("reason").reset_index(),
         LANGUAGES: pd.concat(declared_and_detected(tagged), axis=1),
