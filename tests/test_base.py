@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
 import gguf
+import huggingface_hub
 import numpy as np
 import pytest
 import torch
@@ -163,6 +165,18 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 def test_a_name_that_is_nothing_lists_what_would_do(name):
     with pytest.raises(BadInput, match=r"params\.yaml: base: .*smollm2-135m.*, a local folder, or a hub id"):
         resolve_base(name)
+
+
+def test_a_hub_id_is_taken_from_the_hubs_cache_where_it_has_been_fetched(tiny_bases, tmp_path, monkeypatch):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    fetched = tmp_path / "models--someone--a-poet"
+    shutil.copytree(tiny_bases["gpt2"], fetched / "snapshots" / "0123abc")
+    (fetched / "refs").mkdir()
+    (fetched / "refs" / "main").write_text("0123abc")
+    assert resolve_base("someone/a-poet") == fetched / "snapshots" / "0123abc"
+    model, tokenizer = load_base("someone/a-poet")
+    assert model.get_input_embeddings().num_embeddings >= len(tokenizer)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -5,7 +5,7 @@ import torch
 from transformers import AutoModelForCausalLM, GPT2Config
 
 from pipeline.flops import flops_per_token, peak_flops
-from pipeline.hardware import gpu_load, peak_memory_gb
+from pipeline.hardware import SpeedMeter, gpu_load, peak_memory_gb
 
 
 @pytest.fixture(scope="module")
@@ -36,3 +36,15 @@ def test_a_peak_is_measured_where_no_data_sheet_says_it_and_leaves_the_random_nu
 def test_without_a_gpu_nothing_is_said_of_one():
     assert gpu_load(torch.device("cpu")) == {}
     assert 0.01 < peak_memory_gb() < 1000
+
+
+def test_a_gpu_that_answers_is_asked_how_busy_it_is_and_what_it_draws(monkeypatch, model):
+    monkeypatch.setattr(torch.cuda, "utilization", lambda device: 93)
+    monkeypatch.setattr(torch.cuda, "power_draw", lambda device: 612_500)  # milliwatts
+    meter = SpeedMeter(model, torch.arange(8)[None], torch.device("cpu"), torch.float32, devices=2)
+    meter.add(1000, 0.5)
+    meter.add(1000, 1.5)
+    found = meter.figures()
+    assert (found["gpu_utilisation"], found["gpu_watts"]) == (93, 612.5)
+    assert found["tokens_per_second"] == 1000
+    assert found["model_flop_utilisation"] == 1000 * flops_per_token(model, 4.5) / meter.peak

@@ -1,11 +1,17 @@
 """Poems are scored whole, however long, and what people wrote never controls the model."""
 
+from collections import Counter
+
 import pytest
 import torch
 from conftest import FAMILIES
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from pipeline.base import load_base
 from pipeline.likelihood import (
+    CHUNK,
     bits_per_byte,
     check_head,
     encode_header,
@@ -88,3 +94,30 @@ def test_a_softcap_on_the_logits_has_its_gradient(gpt2):
     expected = torch.nn.functional.cross_entropy(logits[0], ids[0, 1:], reduction="sum")
     [gradient] = torch.autograd.grad(expected, hidden)
     torch.testing.assert_close(hidden.grad, gradient, atol=1e-5, rtol=1e-4)
+
+
+class Largest(TorchDispatchMode):
+    """The most numbers in a tensor that any operation makes, by type."""
+
+    def __init__(self):
+        super().__init__()
+        self.numbers = Counter()
+
+    def __torch_dispatch__(self, operation, types, arguments=(), named=None):
+        made = operation(*arguments, **(named or {}))
+        for tensor in tree_leaves(made):
+            if isinstance(tensor, torch.Tensor):
+                self.numbers[tensor.dtype] = max(self.numbers[tensor.dtype], tensor.numel())
+        return made
+
+
+def test_the_loss_never_holds_the_logits_of_all_positions_nor_any_in_float32():
+    vocabulary, size, positions = 4000, 8, 3000
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=vocabulary, n_embd=size, n_layer=1, n_head=1))
+    hidden = torch.randn(1, positions, size, dtype=torch.bfloat16, requires_grad=True)
+    labels = torch.randint(0, vocabulary, (1, positions))
+    with Largest() as largest, torch.autocast("cpu", torch.bfloat16):
+        summed_loss(model, hidden, labels).backward()
+    assert largest.numbers[torch.float32] == vocabulary * size  # the head's gradient
+    assert largest.numbers[torch.bfloat16] == 2 * 4 * CHUNK * vocabulary  # logits and probabilities of a chunk
+    assert positions > 2 * 4 * CHUNK
