@@ -4,9 +4,12 @@ import re
 
 _LETTER = r"[^\W\d_]"
 _EMPHASIS = re.compile(r"(?<![\w_~=])([_~=])(?=[^\s_~=])((?:(?!\1|\n\n)[\s\S])*[^\s_~=])\1(?![\w_~=])")
+_SPACE_BEFORE = re.compile(r"(?<=\S) +([;:!?])(?=\s|$|[»”’)\"'])", re.MULTILINE)
+_SIGN = re.compile("[;:!?]")
+_FRENCH = 0.8  # share of such signs after a space from which it is no slip
 _ODDLY_SPACED = re.compile(rf" [,;:!?.]|[¿¡] |[a-zà-ÿ][,;:!?.]{_LETTER}")  # in every text that one of these changes
 _SPACING = (
-    (re.compile(r"(?<=\S) +([,;:!?])(?=\s|$|[»”’)\"'])", re.MULTILINE), r"\1"),  # none before a sign
+    (re.compile(r"(?<=\S) +(,)(?=\s|$|[»”’)\"'])", re.MULTILINE), r"\1"),  # none before a sign
     (re.compile(rf"(?<=\w) +([,;])(?={_LETTER})"), r"\1 "),  # but after it
     (re.compile(r"(?<=\w) +\.(?=\s|$)(?! \.)", re.MULTILINE), "."),  # not in `. . .`
     (re.compile(r"(?<![^\s(«“\"'—–-])([¿¡]) +(?=\w)"), r"\1"),
@@ -24,7 +27,15 @@ def remove_emphasis(text: str) -> str:
 
 
 def space_punctuation(text: str) -> str:
-    """No space before a comma or the like, one after it, none after `¿` and `¡`."""
-    for pattern, spaced in _SPACING if _ODDLY_SPACED.search(text) else ():
-        text = pattern.sub(spaced, text)
+    """No space before a comma or the like, one after it, none after `¿` and `¡`.
+
+    Where nearly all of `;:!?` follow a space, it is the print's own way, as in French, and stays.
+    """
+    if not _ODDLY_SPACED.search(text):
+        return text
+    spaced = len(_SPACE_BEFORE.findall(text))
+    if spaced < 2 or spaced < _FRENCH * len(_SIGN.findall(text)):
+        text = _SPACE_BEFORE.sub(r"\1", text)
+    for pattern, mended in _SPACING:
+        text = pattern.sub(mended, text)
     return text

@@ -24,7 +24,7 @@ texts = st.one_of(st.lists(pieces, max_size=40).map("".join), st.text(max_size=1
         ("la pasión , la vida ; y «todo »", "la pasión, la vida; y «todo »"),
         ("la carga ,bruta", "la carga, bruta"),
         ("no comía .\nNi bebía", "no comía.\nNi bebía"),
-        ("¿ Te enternece ? ¡ Ay !", "¿Te enternece? ¡Ay!"),
+        ("¿ Te enternece ?\n¡ Ay! ¡Ay!", "¿Te enternece?\n¡Ay! ¡Ay!"),
         ("Dead!Dead!The storm", "Dead! Dead! The storm"),
         ("Then,ah, the end.Yet when", "Then, ah, the end. Yet when"),
     ],
@@ -36,6 +36,7 @@ def test_emphasis_goes_and_punctuation_is_spaced(dirt, expected):
 @pytest.mark.parametrize(
     "text",
     [
+        "Avant le jour ; elle allume\nun grand four : le pain !",
         "my friend ____, who left",
         "snake_case and _ alone _",
         "_one\n\ntwo_",
