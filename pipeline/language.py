@@ -26,7 +26,7 @@ from pipeline.unprofiled import UNPROFILED
 # Log-odds of n-grams over this are log-odds of languages: neighbouring n-grams overlap and repeat each other's
 # evidence. Chosen with the price below on the development half of benchmarks/language.py.
 _OVERLAP = 3.0
-_SWITCH = 5.0  # what it costs, in the same log-odds, to change language between two lines
+_SWITCH = 6.0  # what it costs, in the same log-odds, to change language between two lines
 # Of a text's words, what share is listed as a language's own: in that language and, by chance, in its neighbours.
 _OWN, _STRAY = 0.2, 0.001
 _AROUND = punctuation + digits + "¡¿«»‹›“”„‘’—–…·"  # what stands around a word's letters
