@@ -21,7 +21,7 @@ from tests.conftest import ROOT
 pytestmark = pytest.mark.slow
 
 CHANGES = {
-    "finetune": {"max_tokens": 8192, "evaluate_every": 4, "checkpoint_every": 2},
+    "finetune": {"max_tokens": 8192, "batch_size": 2, "evaluate_every": 4, "checkpoint_every": 2},
     "evaluate": {"poems_per_language": 2},
     "generation": {"max_words": 20},
 }
