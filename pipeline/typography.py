@@ -3,11 +3,12 @@
 import re
 
 _LETTER = r"[^\W\d_]"
+_MARK = re.compile("[_~=]")
 _EMPHASIS = re.compile(r"(?<![\w_~=])([_~=])(?=[^\s_~=])((?:(?!\1|\n\n)[\s\S])*[^\s_~=])\1(?![\w_~=])")
 _SPACE_BEFORE = re.compile(r"(?<=\S) +([;:!?])(?=\s|$|[»”’)\"'])", re.MULTILINE)
 _SIGN = re.compile("[;:!?]")
 _FRENCH = 0.8  # share of such signs after a space from which it is no slip
-_ODDLY_SPACED = re.compile(rf" [,;:!?.]|[¿¡] |[a-zà-ÿ][,;:!?.]{_LETTER}")  # in every text that one of these changes
+_ODDLY_SPACED = re.compile(rf"[,;:!?.](?:(?<= .)|(?={_LETTER}))|[¿¡] ")  # in every text that one of these changes
 _SPACING = (
     (re.compile(r"(?<=\S) +(,)(?=\s|$|[»”’)\"'])", re.MULTILINE), r"\1"),  # none before a sign
     (re.compile(rf"(?<=\w) +([,;])(?={_LETTER})"), r"\1 "),  # but after it
@@ -21,7 +22,7 @@ _SPACING = (
 
 def remove_emphasis(text: str) -> str:
     """`_then_`, `~then~` and `=then=`, which stand for italics and bold, become plain words."""
-    while (plain := _EMPHASIS.sub(r"\2", text)) != text:
+    while _MARK.search(text) and (plain := _EMPHASIS.sub(r"\2", text)) != text:
         text = plain
     return text
 
