@@ -41,7 +41,7 @@ def compile_layers(model: PreTrainedModel, **options: Any) -> None:
     `options` are those of `torch.compile`.
     """
     for module in model.modules():
-        if type(module).__name__ in model._no_split_modules:
+        if type(module).__name__ in (model._no_split_modules or ()):
             module.compile(**options)
 
 

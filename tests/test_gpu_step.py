@@ -51,8 +51,9 @@ def test_a_step_mixes_no_devices_and_waits_for_no_number(tiny_bases, meta, famil
 
 
 @pytest.mark.parametrize(("family", "kinds_of_layer"), [("llama", 1), ("gemma3", 2)])
+@pytest.mark.parametrize("method", ["full", "lora"])
 def test_what_is_compiled_serves_every_layer_of_its_kind_and_any_number_of_poems(
-    tiny_bases, meta, family, kinds_of_layer
+    tiny_bases, meta, family, kinds_of_layer, method
 ):
     graphs = []
 
@@ -61,8 +62,8 @@ def test_what_is_compiled_serves_every_layer_of_its_kind_and_any_number_of_poems
         return graph.forward
 
     torch.compiler.reset()
-    model = on_meta(tiny_bases[family], "full")
-    compile_layers(model, backend=compiler)
+    model = on_meta(tiny_bases[family], method)
+    compile_layers(model.get_base_model() if method == "lora" else model, backend=compiler)
     for lengths in ([12, 15], [5, 5, 10, 8], [20]):
         finetune.train_step(model, packed_rows(*lengths), 2, torch.bfloat16)
     assert len(graphs) == kinds_of_layer
