@@ -168,7 +168,7 @@ def train(params: Params, tokens: Path, checkpoints: Path) -> tuple[PreTrainedMo
     tokenizer = AutoTokenizer.from_pretrained(tokens / "tokenizer")
     validation = read_table(tokens / "validation.parquet")
 
-    if device.type == "cuda":
+    if device.type == "cuda" and dtype == torch.bfloat16:
         torch.set_float32_matmul_precision("high")  # validation reads the float32 weights; TF32 is exact enough for it
     set_seed(knobs.seed)
     base = resolve_base(params.base)
@@ -241,6 +241,7 @@ def train(params: Params, tokens: Path, checkpoints: Path) -> tuple[PreTrainedMo
                 since = time.perf_counter()  # that took none of the time of training
         bar.close()
         checkpoint.load_best()
+        process.wait_for_everyone()  # the first process goes on to remove what the others read here
         if leads:
             mlflow.log_metrics({"peak_memory_gb": peak_memory_gb(), "stage_seconds": time.perf_counter() - started})
     report = {
