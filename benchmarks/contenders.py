@@ -26,10 +26,10 @@ from pipeline.adapt import prepare_model
 from pipeline.base import best_device, best_dtype
 from pipeline.finetune import train_step
 from pipeline.hardware import peak_memory_gb
-from pipeline.likelihood import bits_per_byte, context_length, poem_log_likelihoods
+from pipeline.likelihood import bits_per_byte, poem_log_likelihoods
 from pipeline.packing import Example, pack
 from pipeline.params import Finetune
-from pipeline.prompt import poem_request
+from pipeline.prompt import context_length, poem_request
 
 POEMS_A_STEP = 6  # the seed's batch
 WARM_UP = 3  # steps in which a compiler compiles

@@ -19,9 +19,8 @@ from benchmarks.page import markdown, write_page
 from pipeline.base import best_device, load_base, resolve_base
 from pipeline.generate import Decoder
 from pipeline.gguf_export import write_gguf
-from pipeline.likelihood import encode_header, encode_text
 from pipeline.params import Generation, load_params
-from pipeline.prompt import Request
+from pipeline.prompt import Request, encode_header, encode_text
 
 PROMPTS = (
     Request("en", first_line="The kettle knows the hour before the clock,"),

@@ -33,9 +33,9 @@ from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokeni
 from benchmarks.page import markdown, write_page
 from pipeline.flops import flops_per_token
 from pipeline.hardware import compile_layers, peak_memory_gb
-from pipeline.likelihood import context_length, packed_loss
+from pipeline.likelihood import packed_loss
 from pipeline.packing import Example, examples_of, pack
-from pipeline.prompt import Request, language_token
+from pipeline.prompt import Request, context_length, language_token
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 VARIANTS = {  # finetune.attention and finetune.compile

@@ -13,14 +13,18 @@ import tempfile
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from filelock import FileLock
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from pipeline.identity import sha256_of
 from pipeline.params import load_params
 from pipeline.stage import BadInput, stage, whole_folder
+
+if TYPE_CHECKING:  # what models need takes three seconds to import, and `tokenize` has no use for it
+    from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
@@ -98,7 +102,7 @@ def resolve_base(base: str, key: str = "base") -> Path:
 
 def load_base(
     base: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = None
-) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+) -> tuple["PreTrainedModel", PreTrainedTokenizerBase]:
     """Load a model and its tokenizer for inference.
 
     Args:
@@ -109,6 +113,8 @@ def load_base(
     Returns:
         The model in evaluation mode, and the tokenizer with a padding token.
     """
+    from transformers import AutoModelForCausalLM
+
     folder = resolve_base(str(base))
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype or best_dtype(device))
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -192,6 +198,8 @@ def check_hash(path: Path, expected: str) -> None:
 
 def convert(gguf: Path, folder: Path) -> None:
     """Write a GGUF file's weights, dequantized to bfloat16, and its tokenizer as a folder transformers loads."""
+    from transformers import AutoModelForCausalLM
+
     quantized = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
     # transformers refuses to save a model that was loaded from GGUF, so its weights move into one that was not.
     config = quantized.config

@@ -8,10 +8,9 @@ from string import whitespace
 
 from transformers import PreTrainedTokenizerBase
 
-from pipeline.likelihood import encode_header, encode_text
 from pipeline.loops import Loops
 from pipeline.params import Generation
-from pipeline.prompt import Request
+from pipeline.prompt import Request, encode_header, encode_text
 from pipeline.stage import BadInput
 
 TOKENS_PER_WORD = 4  # the most a poem may spend on average, so that one that never breaks into words ends too

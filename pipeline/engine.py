@@ -6,7 +6,7 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 from itertools import chain, islice
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -73,7 +73,8 @@ def map_batches(
         ahead = _AHEAD * max(1, sum(client.ncores().values()))
         under_way = deque()
         for batch in batches:
-            under_way.append(client.submit(function, batch, *arguments, pure=False))
+            whole = partial(function, batch, *arguments)  # of arguments Dask would look through every item for futures
+            under_way.append(client.submit(whole, pure=False))
             if len(under_way) > ahead:
                 yield from under_way.popleft().result()
         while under_way:

@@ -14,9 +14,8 @@ from tqdm import tqdm
 from transformers import DynamicCache, PreTrainedModel, PreTrainedTokenizerBase
 
 from pipeline.draft import Draft, Fusion, Poem
-from pipeline.likelihood import context_length
 from pipeline.params import Generation
-from pipeline.prompt import Request
+from pipeline.prompt import Request, context_length
 from pipeline.sampling import mix, sample
 
 REFILL = 0.75  # of a batch that is open yet, from which down others join: joining copies the cache

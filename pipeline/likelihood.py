@@ -6,7 +6,7 @@ turned into logits, and only a chunk of them at a time.
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,11 +14,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pipeline.attention import BY_POEM, attend_poem_by_poem
 from pipeline.hardware import on_device
-from pipeline.prompt import Request, header, language_token
+from pipeline.prompt import Request, context_length, encode_header, encode_text
 from pipeline.stage import BadInput
-
-if TYPE_CHECKING:  # its name changed with transformers 5, and benchmarks.gpu runs under what a machine has
-    from transformers import PreTrainedConfig
 
 CHUNK = 256  # positions whose logits exist at a time
 
@@ -239,46 +236,6 @@ def _windows(prompt: list[int], text: list[int], context: int) -> list[tuple[lis
         seen = text[end - room : start]
         windows.append((prompt + seen + text[start:end], len(prompt) + len(seen)))
     return windows
-
-
-def context_length(config: "PreTrainedConfig") -> int:
-    """The most tokens a model reads at once; without bound where its config names none."""
-    return getattr(config, "max_position_embeddings", None) or 1 << 30
-
-
-def encode_header(
-    tokenizer: PreTrainedTokenizerBase, request: Request, spoken_language: str | None = None
-) -> list[int]:
-    """The token ids of a header, after the begin-of-text token where the tokenizer has one.
-
-    Header and text are encoded apart, in training as in generation, so that no token straddles the two.
-    """
-    start, text = _control_tokens(tokenizer, request, spoken_language)
-    return start + encode_text(tokenizer, text)
-
-
-def encode_headers(tokenizer: PreTrainedTokenizerBase, requests: Sequence[Request]) -> list[list[int]]:
-    """`encode_header` of each request, on all cores."""
-    headers = [_control_tokens(tokenizer, request) for request in requests]
-    texts = tokenizer([text for _, text in headers], add_special_tokens=False, split_special_tokens=True)
-    return [start + ids for (start, _), ids in zip(headers, texts["input_ids"], strict=True)]
-
-
-def _control_tokens(
-    tokenizer: PreTrainedTokenizerBase, request: Request, spoken_language: str | None = None
-) -> tuple[list[int], str]:
-    """The ids that no text can spell with which a header begins, and the text that follows them."""
-    ids = [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []
-    text = header(request, spoken_language)
-    control = tokenizer.convert_tokens_to_ids(language_token(request.language))
-    if spoken_language is None and control not in (None, tokenizer.unk_token_id):
-        return [*ids, control], text.removeprefix(language_token(request.language))
-    return ids, text
-
-
-def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """The token ids of what people wrote: a `<|es|>` or an end-of-text in it is spelt out, and controls nothing."""
-    return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
 
 
 def bits_per_byte(log_likelihoods: Sequence[float], texts: Sequence[str]) -> float:

@@ -8,8 +8,7 @@ from random import Random
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from pipeline.likelihood import encode_headers
-from pipeline.prompt import Request
+from pipeline.prompt import Request, encode_headers
 from pipeline.stage import BadInput
 
 _REFILLED = 4  # bins at a time

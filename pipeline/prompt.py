@@ -13,10 +13,15 @@ A base model has never seen the language tokens, so for it the header names the 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from typing import TYPE_CHECKING
 
 from transformers import PreTrainedTokenizerBase
+
+if TYPE_CHECKING:  # its name changed with transformers 5, and benchmarks.gpu runs under what a machine has
+    from transformers import PreTrainedConfig
 
 FIELDS = ("style", "author", "title")
 
@@ -63,6 +68,46 @@ def languages_of(tokenizer: PreTrainedTokenizerBase) -> list[str]:
 def drop_fields(request: Request, probability: float, random: Random) -> Request:
     """Leave each field out with `probability`, so that the model learns to write from any subset of them."""
     return replace(request, **{name: None for name in FIELDS if random.random() < probability})
+
+
+def context_length(config: "PreTrainedConfig") -> int:
+    """The most tokens a model reads at once; without bound where its config names none."""
+    return getattr(config, "max_position_embeddings", None) or 1 << 30
+
+
+def encode_header(
+    tokenizer: PreTrainedTokenizerBase, request: Request, spoken_language: str | None = None
+) -> list[int]:
+    """The token ids of a header, after the begin-of-text token where the tokenizer has one.
+
+    Header and text are encoded apart, in training as in generation, so that no token straddles the two.
+    """
+    start, text = _control_tokens(tokenizer, request, spoken_language)
+    return start + encode_text(tokenizer, text)
+
+
+def encode_headers(tokenizer: PreTrainedTokenizerBase, requests: Sequence[Request]) -> list[list[int]]:
+    """`encode_header` of each request, on all cores."""
+    headers = [_control_tokens(tokenizer, request) for request in requests]
+    texts = tokenizer([text for _, text in headers], add_special_tokens=False, split_special_tokens=True)
+    return [start + ids for (start, _), ids in zip(headers, texts["input_ids"], strict=True)]
+
+
+def _control_tokens(
+    tokenizer: PreTrainedTokenizerBase, request: Request, spoken_language: str | None = None
+) -> tuple[list[int], str]:
+    """The ids that no text can spell with which a header begins, and the text that follows them."""
+    ids = [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []
+    text = header(request, spoken_language)
+    control = tokenizer.convert_tokens_to_ids(language_token(request.language))
+    if spoken_language is None and control not in (None, tokenizer.unk_token_id):
+        return [*ids, control], text.removeprefix(language_token(request.language))
+    return ids, text
+
+
+def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """The token ids of what people wrote: a `<|es|>` or an end-of-text in it is spelt out, and controls nothing."""
+    return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
 
 
 def _one_line(value: str | None) -> str:

@@ -17,11 +17,10 @@ from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from pipeline.base import resolve_base
 from pipeline.engine import in_batches
-from pipeline.likelihood import context_length
 from pipeline.packing import Example, examples_of, pack
 from pipeline.params import Tokenize, load_params
 from pipeline.poems import POEM_SCHEMA, read_batches, table_writer, write_report
-from pipeline.prompt import drop_fields, language_token, poem_request
+from pipeline.prompt import context_length, drop_fields, language_token, poem_request
 from pipeline.stage import BadInput, stage, whole_folder
 from pipeline.vocabulary import KEPT_TOKENS, cut_tokenizer, kept_tokens
 

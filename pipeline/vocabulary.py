@@ -16,13 +16,16 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from pipeline.stage import BadInput
+
+if TYPE_CHECKING:  # as in pipeline/base.py
+    from transformers import PreTrainedModel
 
 KEPT_TOKENS = "kept_tokens.npy"  # beside the tokenizer: the rows of the base's matrices that a cut model keeps
 _FREE_PLACE = re.compile(r"<\|?(unused|reserved)")  # control tokens that a base has room for and never used
@@ -97,7 +100,7 @@ def cut_tokenizer(tokenizer: PreTrainedTokenizerBase, kept: Sequence[int]) -> Pr
 
 
 @torch.no_grad()
-def cut_model(model: PreTrainedModel, kept: Sequence[int]) -> None:
+def cut_model(model: "PreTrainedModel", kept: Sequence[int]) -> None:
     """Leave a model the rows of its embedding and head that belong to the tokens `kept`, in that order.
 
     The likelihood of a kept token grows by the share that the removed ones had; all else stays as it was.

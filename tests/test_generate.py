@@ -11,9 +11,8 @@ from transformers import LlamaConfig
 
 from pipeline.base import load_base
 from pipeline.generate import Poem, write_poems
-from pipeline.likelihood import encode_header
 from pipeline.params import Generation
-from pipeline.prompt import Request
+from pipeline.prompt import Request, encode_header
 from pipeline.stage import BadInput
 
 SAMPLING = Generation(temperature=1.0, top_p=0.95, top_k=40, max_words=30, block_loops=True)

@@ -14,13 +14,11 @@ from pipeline.likelihood import (
     CHUNK,
     bits_per_byte,
     check_head,
-    encode_header,
-    encode_text,
     hidden_states,
     poem_log_likelihoods,
     summed_loss,
 )
-from pipeline.prompt import Request
+from pipeline.prompt import Request, encode_header, encode_text
 from pipeline.stage import BadInput
 from pipeline.tokenize import add_language_tokens
 
