@@ -2,11 +2,12 @@
 
 import atexit
 import logging
+import pickle
 import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import cache, partial
+from functools import cache
 from itertools import chain, islice
 from multiprocessing import resource_tracker
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -73,12 +74,16 @@ def map_batches(
         ahead = _AHEAD * max(1, sum(client.ncores().values()))
         under_way = deque()
         for batch in batches:
-            whole = partial(function, batch, *arguments)  # of arguments Dask would look through every item for futures
-            under_way.append(client.submit(whole, pure=False))
+            under_way.append(client.submit(_apply, function, pickle.dumps(batch), *arguments, pure=False))
             if len(under_way) > ahead:
-                yield from under_way.popleft().result()
+                yield from pickle.loads(under_way.popleft().result())
         while under_way:
-            yield from under_way.popleft().result()
+            yield from pickle.loads(under_way.popleft().result())
+
+
+def _apply(function: Callable[..., list[Result]], pickled: bytes, *arguments: Any) -> bytes:
+    """What a worker does. Bytes travel, since Dask looks through other things piece by piece, which takes longer."""
+    return pickle.dumps(function(pickle.loads(pickled), *arguments))
 
 
 @contextmanager
@@ -120,6 +125,6 @@ def _local_client(workers: int) -> "Client":
             memory_limit=None,  # else a worker whose batch is large is killed and started again
             silence_logs=logging.CRITICAL,  # what goes wrong in a batch is raised here
         )
-        return stack.enter_context(Client(stack.enter_context(cluster), set_as_default=False))
+        return stack.enter_context(Client(stack.enter_context(cluster), set_as_default=False, direct_to_workers=True))
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

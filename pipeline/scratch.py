@@ -13,7 +13,8 @@ import numpy as np
 Poem = dict[str, Any]
 
 Verdict = tuple[str | None, str | None, str | None, int]  # reason, detail and cluster of the poem in a row
-_QUALITY = ("broken", "unknown", "shortness")
+_NAMES = ("broken", "unknown", "shortness", "poem_id", "url", "language", "reason", "detail")
+_ADD = f"INSERT INTO verdicts ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))})"
 
 
 def quality(poem: Mapping[str, Any]) -> tuple[int, int, int]:
@@ -35,21 +36,15 @@ class Scratch:
                 row INTEGER PRIMARY KEY, broken INTEGER, unknown INTEGER, shortness INTEGER, poem_id TEXT, url TEXT,
                 language TEXT, reason TEXT, detail TEXT, cluster TEXT
             );
+            BEGIN;  -- one transaction for all that comes: it is never to be kept
         """)
 
     def add(self, poem: Poem, found: tuple[str, str] | None) -> None:
         """Add a poem with the reason and the figure for which it is rejected; None where it is not."""
+        order = quality(poem) if found is None else (None, None, None)
+        named = poem["poem_id"], poem["url"] or "", poem["declared_language"] or "undeclared"
         self._database.execute("INSERT INTO poems (poem) VALUES (?)", (pickle.dumps(poem),))
-        verdict = {
-            **dict(zip(_QUALITY, quality(poem) if found is None else (None,) * 3, strict=True)),
-            "poem_id": poem["poem_id"],
-            "url": poem["url"] or "",
-            "language": poem["declared_language"] or "undeclared",
-            **dict(zip(("reason", "detail"), found or (None, None), strict=True)),
-        }
-        names = ", ".join(verdict)
-        places = ", ".join("?" * len(verdict))
-        self._database.execute(f"INSERT INTO verdicts ({names}) VALUES ({places})", tuple(verdict.values()))
+        self._database.execute(_ADD, (*order, *named, *(found or (None, None))))
 
     def best_first(self) -> np.ndarray:
         """Fields `row` and `id` of the poems not rejected, the best copy of each before the others."""
