@@ -17,7 +17,7 @@ from pipeline.base import load_base, resolve_base
 from pipeline.evaluate import POET, TOKENS, chosen, requests_of
 from pipeline.generate import write_poems
 from pipeline.likelihood import bits_per_byte, poem_log_likelihoods
-from pipeline.measure import DISTINCT_WORDS
+from pipeline.measure import DISTINCT_WORDS, measure_texts
 from pipeline.params import Params, load_params
 from pipeline.poems import read_table
 from pipeline.prompt import Request
@@ -50,17 +50,17 @@ def measured(poems: pd.DataFrame, params: Params) -> pd.DataFrame:
     """The poems with the columns of their figures."""
     base, tokenizer = load_base(resolve_base(params.base))
     requests = [Request(language) for language in poems["language"]]
-    batch_size, languages = params.evaluate.batch_size, list(params.languages)
     likelihoods = poem_log_likelihoods(
-        base, tokenizer, requests, poems["text"].tolist(), batch_size, spoken_languages=params.languages
+        base,
+        tokenizer,
+        requests,
+        poems["text"].tolist(),
+        params.evaluate.batch_size,
+        spoken_languages=params.languages,
     )
-    pairs = zip(poems["text"], poems["language"], strict=True)
-    return poems.assign(
-        seq_rep_4=poems["text"].map(figures.seq_rep),
-        repeated_lines=poems["text"].map(figures.repeated_lines),
-        loops=poems["text"].map(figures.loops),
-        foreign_lines=[figures.foreign_lines(text, language, languages) for text, language in pairs],
-        likelihood=likelihoods,
+    by_language = poems.assign(likelihood=likelihoods).groupby("language", sort=False)
+    return pd.concat(
+        rows.assign(**measure_texts(rows["text"].tolist(), str(language), params)) for language, rows in by_language
     )
 
 

@@ -167,6 +167,15 @@ def crawl_book(site, folder, recheck_days):
     return [json.loads(line)["text"] for line in (folder / "mine.jsonl").read_text().splitlines()], report
 
 
+def crawl_then_change(changing_site, folder):
+    """Crawl the book once; then one of its poems is another, and what the site answers is noted anew."""
+    site, pages, answers, _ = changing_site
+    publish(pages, PARTS)
+    crawl_book(site, folder, recheck_days=1)
+    answers.clear()
+    publish(pages, PARTS | {"/wiki/A/2": "two, changed"})
+
+
 def test_a_refresh_asks_for_pages_that_lead_to_others_and_for_poems_that_are_new(changing_site, tmp_path, monkeypatch):
     site, pages, answers, tagged = changing_site
     monkeypatch.chdir(tmp_path)
@@ -226,12 +235,9 @@ def test_a_crawl_that_was_killed_goes_on_without_asking_for_a_page_that_it_had(t
 
 
 def test_a_poem_is_asked_for_again_after_its_days_and_is_new_only_if_it_changed(changing_site, tmp_path, monkeypatch):
-    site, pages, answers, tagged = changing_site
+    site, _, answers, tagged = changing_site
     monkeypatch.chdir(tmp_path)
-    publish(pages, PARTS)
-    crawl_book(site, tmp_path / "first", recheck_days=1)
-    answers.clear()
-    publish(pages, PARTS | {"/wiki/A/2": "two, changed"})
+    crawl_then_change(changing_site, tmp_path / "first")
     poems, report = crawl_book(site, tmp_path / "second", recheck_days=1)
     assert (poems, report["not_asked_for"], report["unchanged"]) == (["one", "two, changed"], 0, 2)
     unchanged = 304 if tagged else 200
@@ -257,10 +263,7 @@ def test_a_page_that_a_site_is_too_busy_to_give_is_taken_as_it_was_and_counted(
 ):
     site, pages, answers, _ = changing_site
     monkeypatch.chdir(tmp_path)
-    publish(pages, PARTS)
-    crawl_book(site, tmp_path / "first", recheck_days=1)
-    answers.clear()
-    publish(pages, PARTS | {"/wiki/A/2": "two, changed"})
+    crawl_then_change(changing_site, tmp_path / "first")
     pages["/wiki/A/1"] = "503"
     poems, report = crawl_book(site, tmp_path / "second", recheck_days=1)
     assert poems == ["one", "two, changed"]
