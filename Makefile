@@ -13,10 +13,10 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 
 run: $(VENV)/installed $(if $(PRESET),preset)  ## the whole pipeline; PRESET=gpu for full size
 	dvc repro
-	@python -m pipeline.summary
+	@python -m pipeline.reports.summary
 
 preset: $(VENV)/installed
-	python -m pipeline.preset $(PRESET)
+	python -m ops.presets $(PRESET)
 
 flow: $(VENV)/installed  ## the same DAG as a Prefect flow
 	python -m flows.run
@@ -43,7 +43,7 @@ rollback: $(VENV)/installed  ## give the alias back to the champion before; REAS
 	python -m pipeline.promote rollback $(REASON)
 
 mlflow: $(VENV)/installed  ## runs, figures and versions at http://127.0.0.1:5000
-	python -m pipeline.tracking
+	python -m pipeline.common.tracking
 
 serve: $(VENV)/installed  ## the page and the API at http://127.0.0.1:8000
 	python -m app.server

@@ -16,10 +16,10 @@ from app.meters import Meters
 from app.scribe import Scribe, Writing
 from app.shelf import Poet, Shelf
 from app.votes import Comparison, Votes, shuffled
-from pipeline import prompt
-from pipeline.figures import language_of
-from pipeline.params import Params
-from pipeline.stage import BadInput
+from pipeline.common.params import Params
+from pipeline.common.stage import BadInput
+from pipeline.metrics.text import language_of
+from pipeline.modeling import prompt
 
 PATIENCE = 0.5  # seconds between two looks whether the client is still there
 BETWEEN_LOOKS = 0.05  # seconds, at two poems at once

@@ -16,7 +16,7 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 
 import click
 
-from pipeline.stage import BadInput
+from pipeline.common.stage import BadInput
 
 if TYPE_CHECKING:
     from app.terminal import Desk
@@ -92,8 +92,8 @@ def write(first_line: str, interactive: bool, keep: Path, seed: int | None, mode
 def export(folder: Path, model: str | None, gguf: bool, repository: str | None) -> None:
     """Put a model, all that must travel with it, and its figures into a new FOLDER."""
     from app.terminal import find_model
-    from pipeline.export import export_folder, push
-    from pipeline.params import load_params
+    from pipeline.common.params import load_params
+    from pipeline.release.export import export_folder, push
 
     source, version = find_model(model, load_params())
     export_folder(source, folder, version and version.description, gguf)

@@ -10,11 +10,11 @@ from contextlib import suppress
 
 from app.meters import Meters
 from app.shelf import Poet
-from pipeline.draft import Fusion, Poem
-from pipeline.generate import Progress
-from pipeline.params import Generation
-from pipeline.prompt import Request
-from pipeline.stage import BadInput
+from pipeline.common.params import Generation
+from pipeline.common.stage import BadInput
+from pipeline.generation.decoder import Progress
+from pipeline.generation.sequence import Fusion, Poem
+from pipeline.modeling.prompt import Request
 
 log = logging.getLogger("estrofa")
 

@@ -22,8 +22,8 @@ from app.settings import Settings, load_settings
 from app.shelf import NotServed, Shelf
 from app.voices import known_voices
 from app.votes import AlreadyDecided, UnknownComparison, Votes
-from pipeline.params import Params, load_params
-from pipeline.stage import BadInput, stage
+from pipeline.common.params import Params, load_params
+from pipeline.common.stage import BadInput, stage
 
 STATIC = Path(__file__).parent / "static"
 LONGEST_BODY = 32_768  # bytes

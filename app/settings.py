@@ -5,7 +5,7 @@ from pathlib import Path
 import pydantic
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pipeline.stage import BadInput
+from pipeline.common.stage import BadInput
 
 
 class Settings(BaseSettings):

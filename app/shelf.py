@@ -11,13 +11,13 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from app.meters import Meters
 from app.schema import Role, Served, Version
 from app.settings import Settings
-from pipeline.base import best_device, load_base, resolve_base
-from pipeline.generate import Decoder, write_poems
-from pipeline.identity import sha256_of
-from pipeline.params import Params
-from pipeline.prompt import Request, languages_of
-from pipeline.registry import alias_version, fetch_version, leading_version
-from pipeline.stage import BadInput
+from pipeline.common.identity import sha256_of
+from pipeline.common.params import Params
+from pipeline.common.stage import BadInput
+from pipeline.generation.decoder import Decoder, write_poems
+from pipeline.modeling.base import best_device, load_base, resolve_base
+from pipeline.modeling.prompt import Request, languages_of
+from pipeline.release.registry import alias_version, fetch_version, leading_version
 
 log = logging.getLogger("estrofa")
 

@@ -7,15 +7,15 @@ from pathlib import Path
 from mlflow.entities.model_registry import ModelVersion
 from transformers.utils import logging
 
-from pipeline.base import best_device, load_base
-from pipeline.draft import Fusion
-from pipeline.figures import language_of
-from pipeline.generate import Decoder
-from pipeline.params import Params, changed, load_params
-from pipeline.prompt import Request
-from pipeline.ranking import write_best
-from pipeline.registry import alias_version, fetch_version, leading_version, model_version
-from pipeline.stage import BadInput
+from pipeline.common.params import Params, changed, load_params
+from pipeline.common.stage import BadInput
+from pipeline.generation.best_of import write_best
+from pipeline.generation.decoder import Decoder
+from pipeline.generation.sequence import Fusion
+from pipeline.metrics.text import language_of
+from pipeline.modeling.base import best_device, load_base
+from pipeline.modeling.prompt import Request
+from pipeline.release.registry import alias_version, fetch_version, leading_version, model_version
 
 CLEAR_LINE = "\r\x1b[2K"
 

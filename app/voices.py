@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.poems import read_table
+from pipeline.common.tables import read_table
 
 POEMS = Path("data/tagged/poems.parquet")
 MOST = 200  # of each in a language, the commonest

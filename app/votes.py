@@ -9,7 +9,7 @@ from typing import Literal
 
 from app.schema import Side, Tally
 from app.shelf import Poet
-from pipeline.registry import registry
+from pipeline.release.registry import registry
 
 MOST_COMPARISONS = 10_000  # remembered; the oldest are forgotten, and then not counted
 

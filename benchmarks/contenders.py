@@ -22,14 +22,14 @@ from transformers import (
     TrainingArguments,
 )
 
-from pipeline.adapt import prepare_model
-from pipeline.base import best_device, best_dtype
+from pipeline.common.params import Finetune
 from pipeline.finetune import train_step
-from pipeline.hardware import peak_memory_gb
-from pipeline.likelihood import bits_per_byte, poem_log_likelihoods
-from pipeline.packing import Example, pack
-from pipeline.params import Finetune
-from pipeline.prompt import context_length, poem_request
+from pipeline.modeling.base import best_device, best_dtype
+from pipeline.modeling.hardware import peak_memory_gb
+from pipeline.modeling.likelihood import bits_per_byte, poem_log_likelihoods
+from pipeline.modeling.prompt import context_length, poem_request
+from pipeline.training.adapters import prepare_model
+from pipeline.training.packing import Example, pack
 
 POEMS_A_STEP = 6  # the seed's batch
 WARM_UP = 3  # steps in which a compiler compiles

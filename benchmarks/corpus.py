@@ -25,9 +25,9 @@ from ruamel.yaml import YAML
 
 from benchmarks.copies import write_copies
 from benchmarks.page import markdown, write_page
-from pipeline.local_files import read_files
-from pipeline.params import Columns, FilesSource
-from pipeline.poems import read_report, read_table
+from pipeline.common.params import Columns, FilesSource
+from pipeline.common.tables import read_report, read_table
+from pipeline.sources.files import read_files
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = ("scrape", "clean", "tag", "tokenize")

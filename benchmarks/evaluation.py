@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.page import markdown, write_page
-from pipeline import evaluate, measure
-from pipeline.params import load_params
-from pipeline.poems import read_table
+from pipeline import evaluate
+from pipeline.common.params import load_params
+from pipeline.common.tables import read_table
+from pipeline.metrics import measure
 
 PARTS = {
     "scoring the test poems": (evaluate, "measure_fit"),

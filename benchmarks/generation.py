@@ -16,11 +16,11 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from benchmarks.page import markdown, write_page
-from pipeline.base import best_device, load_base, resolve_base
-from pipeline.generate import Decoder
-from pipeline.gguf_export import write_gguf
-from pipeline.params import Generation, load_params
-from pipeline.prompt import Request, encode_header, encode_text
+from pipeline.common.params import Generation, load_params
+from pipeline.generation.decoder import Decoder
+from pipeline.modeling.base import best_device, load_base, resolve_base
+from pipeline.modeling.prompt import Request, encode_header, encode_text
+from pipeline.release.gguf import write_gguf
 
 PROMPTS = (
     Request("en", first_line="The kettle knows the hour before the clock,"),

@@ -2,8 +2,8 @@
 
     python -m benchmarks.gpu BASE_FOLDER [--poems FILE] [--whole-job] [--write docs/results/gpu.md]
 
-takes weights and tokenizer from a folder (`python -m pipeline.base` says where a packaged base lies) and poems from
-JSON lines (`text`, `language`, and where known `title` and `author`; .gz too) or Parquet; without them it makes up
+takes weights and tokenizer from a folder (`python -m pipeline.modeling.base` says where a packaged base lies) and poems
+from JSON lines (`text`, `language`, and where known `title` and `author`; .gz too) or Parquet; without them it makes up
 token ids with the lengths of short poems. It prints
 
 - ours, in each variant: packed rows, bfloat16, the loss by chunks; attention by torch's SDPA with a mask, poem by poem
@@ -31,11 +31,11 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from benchmarks.page import markdown, write_page
-from pipeline.flops import flops_per_token
-from pipeline.hardware import compile_layers, peak_memory_gb
-from pipeline.likelihood import packed_loss
-from pipeline.packing import Example, examples_of, pack
-from pipeline.prompt import Request, context_length, language_token
+from pipeline.modeling.flops import flops_per_token
+from pipeline.modeling.hardware import compile_layers, peak_memory_gb
+from pipeline.modeling.likelihood import packed_loss
+from pipeline.modeling.prompt import Request, context_length, language_token
+from pipeline.training.packing import Example, examples_of, pack
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 VARIANTS = {  # finetune.attention and finetune.compile

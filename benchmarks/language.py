@@ -26,9 +26,9 @@ from ruamel.yaml import YAML
 from scipy.stats import binomtest
 
 from benchmarks.page import markdown, write_page
-from pipeline.language import divide, profiles
-from pipeline.params import Params, load_params
-from pipeline.poems import read_table
+from pipeline.common.params import Params, load_params
+from pipeline.common.tables import read_table
+from pipeline.language.detector import divide, profiles
 from pipeline.tag import read_poems, tag_poems
 
 HALVES = ("development", "held out")

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pipeline.stage import whole_file
+from pipeline.common.stage import whole_file
 
 Row = tuple[Any, ...]
 

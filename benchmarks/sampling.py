@@ -12,15 +12,15 @@ from pathlib import Path
 import pandas as pd
 
 from benchmarks.page import markdown, write_page
-from pipeline import figures
-from pipeline.base import load_base, resolve_base
+from pipeline.common.params import Params, load_params
+from pipeline.common.tables import read_table
 from pipeline.evaluate import POET, TOKENS, chosen, requests_of
-from pipeline.generate import write_poems
-from pipeline.likelihood import bits_per_byte, poem_log_likelihoods
-from pipeline.measure import DISTINCT_WORDS, measure_texts
-from pipeline.params import Params, load_params
-from pipeline.poems import read_table
-from pipeline.prompt import Request
+from pipeline.generation.decoder import write_poems
+from pipeline.metrics import text as text_metrics
+from pipeline.metrics.measure import DISTINCT_WORDS, measure_texts
+from pipeline.modeling.base import load_base, resolve_base
+from pipeline.modeling.likelihood import bits_per_byte, poem_log_likelihoods
+from pipeline.modeling.prompt import Request
 
 SAMPLINGS = [  # temperature, top_p, top_k
     (0.8, 0.85, 40),  # what poets of this size are often sampled with
@@ -70,7 +70,7 @@ def table(poems: pd.DataFrame) -> str:
     for name, group in poems.groupby("sampling", sort=False):
         shares = group[["seq_rep_4", "repeated_lines", "loops", "ended", "foreign_lines"]].mean()
         texts = group["text"].tolist()
-        distinct = figures.distinct(texts, 1, DISTINCT_WORDS)
+        distinct = text_metrics.distinct(texts, 1, DISTINCT_WORDS)
         bits = bits_per_byte(group["likelihood"].tolist(), texts)
         rows.append((name, *(f"{share:.0%}" for share in [*shares, distinct]), f"{bits:.2f}"))
     return markdown(HEADER, rows)

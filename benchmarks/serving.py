@@ -34,8 +34,8 @@ from fastapi import FastAPI
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from benchmarks.page import Row, markdown, write_page
-from pipeline.base import resolve_base
-from pipeline.params import load_params
+from pipeline.common.params import load_params
+from pipeline.modeling.base import resolve_base
 
 LINE = "The kettle knows the hour before the clock,"
 WORDS = 80  # that ours adds to the line

@@ -28,11 +28,11 @@ from transformers import AutoTokenizer, set_seed
 
 from benchmarks.contenders import POEMS_A_STEP, WARM_UP, Task, train_ours, train_seed, train_trainer, train_trl
 from benchmarks.page import markdown, write_page
-from pipeline.base import resolve_base
-from pipeline.params import load_params
-from pipeline.poems import read_table
+from pipeline.common.params import load_params
+from pipeline.common.tables import read_table
+from pipeline.modeling.base import resolve_base
+from pipeline.modeling.vocabulary import cut_tokenizer, kept_tokens
 from pipeline.tokenize import add_language_tokens, tokenize_poems, used_tokens
-from pipeline.vocabulary import cut_tokenizer, kept_tokens
 
 TOKENS = Path("data/tokens")
 CONTENDERS = {

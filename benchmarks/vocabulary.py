@@ -23,11 +23,11 @@ from benchmarks.contenders import train_ours, validation_bits_per_byte
 from benchmarks.page import markdown, write_page
 from benchmarks.training import make_task
 from benchmarks.training import parse_arguments as parse_training
-from pipeline.adapt import prepare_model
-from pipeline.base import best_device, best_dtype
-from pipeline.generate import write_poems
-from pipeline.params import load_params
-from pipeline.prompt import Request
+from pipeline.common.params import load_params
+from pipeline.generation.decoder import write_poems
+from pipeline.modeling.base import best_device, best_dtype
+from pipeline.modeling.prompt import Request
+from pipeline.training.adapters import prepare_model
 
 LEARNING_RATE = 2e-5  # of some steps without warm-up, which more would harm
 

@@ -12,8 +12,8 @@ from prefect.client.orchestration import get_client
 from prefect.exceptions import ObjectNotFound
 from prefect.states import Crashed
 
-from pipeline.identity import git, sha256_of
-from pipeline.stage import BadInput
+from pipeline.common.identity import git, sha256_of
+from pipeline.common.stage import BadInput
 
 MADE = ("dvc.lock", "metrics", "plots")  # what a run changes among the files that git keeps
 

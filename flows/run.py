@@ -23,10 +23,10 @@ from prefect.tasks import exponential_backoff
 from flows.command import dvc, run_command
 from flows.notify import tell, tell_of_failure
 from flows.repository import commit_lock, one_writer, origin
-from pipeline.poems import read_report
-from pipeline.stage import BadInput
-from pipeline.summary import figures_table
-from pipeline.tracking import RUN_FILE, artifact_page
+from pipeline.common.stage import BadInput
+from pipeline.common.tables import read_report
+from pipeline.common.tracking import RUN_FILE, artifact_page
+from pipeline.reports.summary import figures_table
 
 ROOT = Path(__file__).resolve().parent.parent
 HOURS = {"scrape": 24.0, "finetune": 168.0}  # that a stage may take

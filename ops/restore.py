@@ -12,10 +12,10 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from pipeline.params import load_params
+from pipeline.common.params import load_params
+from pipeline.common.stage import BadInput, stage
 from pipeline.register import ORIGIN
-from pipeline.registry import MANIFEST_TAG, difference, manifest, model_version, registry
-from pipeline.stage import BadInput, stage
+from pipeline.release.registry import MANIFEST_TAG, difference, manifest, model_version, registry
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -18,7 +18,7 @@ import psutil
 import requests
 
 from ops.postgres import DATABASES, Postgres
-from pipeline.stage import BadInput, stage
+from pipeline.common.stage import BadInput, stage
 
 ROOT = Path(__file__).resolve().parent.parent
 POOL = "estrofa"

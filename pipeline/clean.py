@@ -13,17 +13,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline import cleaning_rules, drama, duplicates, margins, typography
-from pipeline.broken import BROKEN, build_lexicon, repair_broken
-from pipeline.cleaning_rules import clean_field, clean_text, natural_order, rules_for, words_of
-from pipeline.duplicates import Twins, find_duplicates, sketch_texts
-from pipeline.engine import in_batches, map_batches
-from pipeline.long_poems import cut_poem
-from pipeline.params import Clean, load_params
-from pipeline.poems import POEM_SCHEMA, RAW_FIELDS, REJECT_SCHEMA, part_id, table_writer, write_report
-from pipeline.reuse import STORES, code_version, map_new
-from pipeline.scratch import Poem, Verdict, open_scratch
-from pipeline.stage import BadInput, stage, whole_folder
+from pipeline.cleaning import drama, duplicates, paratext, typography
+from pipeline.cleaning import rules as cleaning_rules
+from pipeline.cleaning.duplicates import Twins, find_duplicates, sketch_texts
+from pipeline.cleaning.lost_letters import BROKEN, build_lexicon, repair_broken
+from pipeline.cleaning.rules import clean_field, clean_text, natural_order, rules_for, words_of
+from pipeline.cleaning.splitting import cut_poem
+from pipeline.cleaning.workspace import Poem, Verdict, open_scratch
+from pipeline.common.cache import STORES, code_version, map_new
+from pipeline.common.parallel import in_batches, map_batches
+from pipeline.common.params import Clean, load_params
+from pipeline.common.stage import BadInput, stage, whole_folder
+from pipeline.common.tables import POEM_SCHEMA, RAW_FIELDS, REJECT_SCHEMA, part_id, table_writer, write_report
 
 RAW = Path("data/raw")
 CLEAN = Path("data/clean")
@@ -212,7 +213,7 @@ def clean_corpus(
         The report.
     """
     where = {"address": address, "workers": workers}
-    code = code_version(sys.modules[__name__], cleaning_rules, drama, margins, typography, "ftfy")
+    code = code_version(sys.modules[__name__], cleaning_rules, drama, paratext, typography, "ftfy")
     cleaned = map_new(clean_poems, records, code=code, store=stores and stores / "cleaned.sqlite", **where)
     counts: Counter[str] = Counter()
     rules: dict[str, Any] = {name: {"changed": 0, "examples": []} for name, _ in rules_for(None, None)}

@@ -12,19 +12,19 @@ import pandas as pd
 from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from pipeline.base import best_device, load_base
-from pipeline.figures import Measured, measured
-from pipeline.generate import Poem, write_poems
-from pipeline.likelihood import bits_per_byte, poem_log_likelihoods
-from pipeline.measure import EVALUATED_SCHEMA, HUMAN, Figures, figures_of, measure_each, report_of
-from pipeline.params import Params, load_params
-from pipeline.poems import read_table, write_report, write_table
-from pipeline.prompt import Request, language_token, poem_request
+from pipeline.common.params import Params, load_params
+from pipeline.common.stage import BadInput, stage, whole_file, whole_folder
+from pipeline.common.tables import read_table, write_report, write_table
+from pipeline.common.tracking import mlflow_run, recorded_run_id
+from pipeline.generation.decoder import Poem, write_poems
+from pipeline.metrics.measure import EVALUATED_SCHEMA, HUMAN, Figures, figures_of, measure_each, report_of
+from pipeline.metrics.samples import samples_markdown, samples_of
+from pipeline.metrics.text import Measured, measured
+from pipeline.modeling.base import best_device, load_base
+from pipeline.modeling.likelihood import bits_per_byte, poem_log_likelihoods
+from pipeline.modeling.prompt import Request, language_token, poem_request
 from pipeline.register import split_rule
-from pipeline.registry import alias_version, fetch_version
-from pipeline.samples import samples_markdown, samples_of
-from pipeline.stage import BadInput, stage, whole_file, whole_folder
-from pipeline.tracking import mlflow_run, recorded_run_id
+from pipeline.release.registry import alias_version, fetch_version
 
 TOKENS = Path("data/tokens")
 POET = Path("models/poet")

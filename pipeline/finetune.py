@@ -22,22 +22,22 @@ from torch import Tensor
 from tqdm import tqdm
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
-from pipeline.adapt import merge, prepare_model, take_over
-from pipeline.base import best_dtype, notices_of, resolve_base
-from pipeline.checkpoint import Checkpoint, Progress, run_key
-from pipeline.generate import write_poems
-from pipeline.hardware import SpeedMeter, in_smaller_batches, on_device, peak_memory_gb
-from pipeline.likelihood import bits_per_byte, packed_loss, poem_log_likelihoods
-from pipeline.model_card import model_card
-from pipeline.params import Finetune, Params, load_params
-from pipeline.poems import read_report, read_table, write_report
-from pipeline.processes import add_up, share, this_process, total
-from pipeline.prompt import Request, poem_request
-from pipeline.stage import BadInput, stage, whole_file, whole_folder
+from pipeline.common.params import Finetune, Params, load_params
+from pipeline.common.stage import BadInput, stage, whole_file, whole_folder
+from pipeline.common.tables import read_report, read_table, write_report
+from pipeline.common.tracking import RUN_FILE, mlflow_run
+from pipeline.generation.decoder import write_poems
+from pipeline.modeling.base import best_dtype, notices_of, resolve_base
+from pipeline.modeling.hardware import SpeedMeter, in_smaller_batches, on_device, peak_memory_gb
+from pipeline.modeling.likelihood import bits_per_byte, packed_loss, poem_log_likelihoods
+from pipeline.modeling.prompt import Request, poem_request
+from pipeline.modeling.vocabulary import load_kept_tokens
+from pipeline.release.model_card import model_card
 from pipeline.tokenize import REPORT as TOKENIZE_REPORT
 from pipeline.tokenize import TOKENS, read_rows
-from pipeline.tracking import RUN_FILE, mlflow_run
-from pipeline.vocabulary import load_kept_tokens
+from pipeline.training.adapters import merge, prepare_model, take_over
+from pipeline.training.checkpoint import Checkpoint, Progress, run_key
+from pipeline.training.distributed import add_up, share, this_process, total
 
 POET = Path("models/poet")
 CHECKPOINTS = Path(".checkpoints")

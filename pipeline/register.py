@@ -11,14 +11,14 @@ import pandas as pd
 from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
-from pipeline.base import licence_of
-from pipeline.mlflow_model import SIGNATURE
-from pipeline.params import Params, load_params
-from pipeline.poems import read_report, read_table, write_report
-from pipeline.registry import MANIFEST_TAG, manifest
-from pipeline.samples import Sample, read_samples, shown
-from pipeline.stage import BadInput, stage
-from pipeline.tracking import ROOT, mlflow_run, provenance, recorded_run_id, uncommitted
+from pipeline.common.params import Params, load_params
+from pipeline.common.stage import BadInput, stage
+from pipeline.common.tables import read_report, read_table, write_report
+from pipeline.common.tracking import ROOT, mlflow_run, provenance, recorded_run_id, uncommitted
+from pipeline.metrics.samples import Sample, read_samples, shown
+from pipeline.modeling.base import licence_of
+from pipeline.release.mlflow_model import SIGNATURE
+from pipeline.release.registry import MANIFEST_TAG, manifest
 
 POET = Path("models/poet")
 SAMPLES = Path("data/evaluation/poems.parquet")

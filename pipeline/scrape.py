@@ -14,12 +14,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from pipeline.hub import read_hub
-from pipeline.local_files import read_files
-from pipeline.params import FilesSource, HubSource, Scrape, Site, load_params
-from pipeline.poems import RAW_FIELDS, write_report
-from pipeline.snapshots import SourceDown, check_yield, keep
-from pipeline.stage import BadInput, stage, whole_folder
+from pipeline.common.params import FilesSource, HubSource, Scrape, Site, load_params
+from pipeline.common.stage import BadInput, stage, whole_folder
+from pipeline.common.tables import RAW_FIELDS, write_report
+from pipeline.sources.files import read_files
+from pipeline.sources.hub import read_hub
+from pipeline.sources.snapshots import SourceDown, check_yield, keep
 from scrapers.anthology.server import serve
 
 RAW = Path("data/raw")

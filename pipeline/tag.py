@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline import language, unprofiled
-from pipeline.language import Reading, divide, read_languages
-from pipeline.params import Params, Tag, load_params
-from pipeline.poems import POEM_SCHEMA, REJECT_SCHEMA, read_batches, table_writer, write_report
-from pipeline.reuse import STORES, Results, code_version, map_new
-from pipeline.stage import BadInput, stage, whole_folder
+from pipeline.common.cache import STORES, Results, code_version, map_new
+from pipeline.common.params import Params, Tag, load_params
+from pipeline.common.stage import BadInput, stage, whole_folder
+from pipeline.common.tables import POEM_SCHEMA, REJECT_SCHEMA, read_batches, table_writer, write_report
+from pipeline.language import detector, unprofiled
+from pipeline.language.detector import Reading, divide, read_languages
 
 POEMS = Path("data/clean/poems.parquet")
 TAGGED = Path("data/tagged")
@@ -74,7 +74,7 @@ def read_poems(
         texts,
         candidates,
         params.seed,
-        code=code_version(language, unprofiled, "langdetect"),
+        code=code_version(detector, unprofiled, "langdetect"),
         store=stores and stores / "tagged.sqlite",
         address=address,
         workers=workers,

@@ -15,14 +15,14 @@ from tokenizers import AddedToken
 from tqdm import tqdm
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
-from pipeline.base import resolve_base
-from pipeline.engine import in_batches
-from pipeline.packing import Example, examples_of, pack
-from pipeline.params import Tokenize, load_params
-from pipeline.poems import POEM_SCHEMA, read_batches, table_writer, write_report
-from pipeline.prompt import context_length, drop_fields, language_token, poem_request
-from pipeline.stage import BadInput, stage, whole_folder
-from pipeline.vocabulary import KEPT_TOKENS, cut_tokenizer, kept_tokens
+from pipeline.common.parallel import in_batches
+from pipeline.common.params import Tokenize, load_params
+from pipeline.common.stage import BadInput, stage, whole_folder
+from pipeline.common.tables import POEM_SCHEMA, read_batches, table_writer, write_report
+from pipeline.modeling.base import resolve_base
+from pipeline.modeling.prompt import context_length, drop_fields, language_token, poem_request
+from pipeline.modeling.vocabulary import KEPT_TOKENS, cut_tokenizer, kept_tokens
+from pipeline.training.packing import Example, examples_of, pack
 
 POEMS = Path("data/tagged/poems.parquet")
 TOKENS = Path("data/tokens")

@@ -10,8 +10,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline.broken import repair_broken
-from pipeline.cleaning_rules import rules_for
+from pipeline.cleaning.lost_letters import repair_broken
+from pipeline.cleaning.rules import rules_for
 
 
 def rule_rows(rules: dict[str, Any]) -> Iterator[dict[str, Any]]:

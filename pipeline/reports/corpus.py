@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.broken import BROKEN
-from pipeline.params import load_params
-from pipeline.poems import read_batches, read_report, read_table
+from pipeline.cleaning.lost_letters import BROKEN
+from pipeline.common.params import load_params
+from pipeline.common.stage import stage, whole_file
+from pipeline.common.tables import read_batches, read_report, read_table
 from pipeline.reports.changes import rule_rows
 from pipeline.reports.charts import histogram
 from pipeline.reports.corpus_cautions import cautions, disagrees, words_in
 from pipeline.reports.page import count, listed, write_page
-from pipeline.stage import stage, whole_file
 
 CLEAN = Path("data/clean")
 TAGGED = Path("data/tagged")

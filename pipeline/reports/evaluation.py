@@ -13,14 +13,14 @@ import pandas as pd
 import pyarrow.parquet as pq
 from markupsafe import Markup
 
-from pipeline.params import Params, load_params
-from pipeline.poems import read_report
+from pipeline.common.params import Params, load_params
+from pipeline.common.stage import BadInput, stage
+from pipeline.common.tables import read_report
+from pipeline.common.tracking import mlflow_run, recorded_run_id
 from pipeline.reports.charts import Dot, curves, dots, ticks
 from pipeline.reports.evaluation_cautions import Comparison, cautions, compare, copied
-from pipeline.reports.figure_guide import FIGURES, Figure, figure
+from pipeline.reports.metric_guide import FIGURES, Figure, figure
 from pipeline.reports.page import count, find_words, write_page
-from pipeline.stage import BadInput, stage
-from pipeline.tracking import mlflow_run, recorded_run_id
 
 REPORT = Path("metrics/evaluate.json")
 TRAINING = Path("metrics/finetune.json")

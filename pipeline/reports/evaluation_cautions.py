@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from pipeline.reports.figure_guide import figure
+from pipeline.reports.metric_guide import figure
 from pipeline.reports.page import Caution, count, listed, percent
 
 COPIED_WORDS = 10  # on end as in a training poem, from which a poem counts as copied

@@ -12,8 +12,8 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from pipeline.stage import whole_file
-from pipeline.verse import words_of
+from pipeline.common.stage import whole_file
+from pipeline.common.text import words_of
 
 _TEMPLATES = FileSystemLoader(Path(__file__).parent / "templates")
 

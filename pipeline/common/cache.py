@@ -1,0 +1,133 @@
+"""Results kept from one run to the next, so that only what is new or has changed is computed again."""
+
+import hashlib
+import inspect
+import json
+import pickle
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+from typing import Any, Generic, TypeVar
+
+from pipeline.common.parallel import in_batches, map_batches
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+STORES = Path("data/reuse")  # beside what the stages make, and no output of theirs: DVC would empty it before each run
+_KEY_BYTES = 16
+_BATCH = 500
+
+
+def code_version(*parts: ModuleType | str) -> str:
+    """A digest of what results hang on beside their input: modules of ours by source, libraries by version."""
+    said = [version(part) if isinstance(part, str) else inspect.getsource(part) for part in parts]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+class Results(Generic[Result]):
+    """Results in the order of their items; each pass over them reads them from disk, a few at a time."""
+
+    def __init__(self, store: Path, keys: bytes, temporary: TemporaryDirectory | None) -> None:
+        self._store, self._keys = store, keys
+        self._temporary = temporary  # is removed with this object
+
+    def __len__(self) -> int:
+        return len(self._keys) // _KEY_BYTES
+
+    def __iter__(self) -> Iterator[Result]:
+        with closing(sqlite3.connect(self._store)) as database:
+            places = range(0, len(self._keys), _KEY_BYTES)
+            for keys in in_batches((self._keys[place : place + _KEY_BYTES] for place in places), _BATCH):
+                found = dict(_find("key, result", keys, database))
+                for key in keys:
+                    yield pickle.loads(found[key])
+
+
+def map_new(
+    function: Callable[..., list[Result]],
+    items: Iterable[Item],
+    *arguments: Any,
+    code: str,
+    store: Path | None,
+    address: str | None = None,
+    workers: int | None = None,
+) -> Results[Result]:
+    """`map_batches`, where the results of items that an earlier run had are read instead of computed.
+
+    All items are read before this returns, and what is computed is kept as it comes, also where the run is stopped.
+
+    Args:
+        function: as in `map_batches`; what it returns for an item hangs on that item and the arguments alone.
+        items: of what JSON can write.
+        arguments: the same for every item, of what JSON can write too.
+        code: what `code_version` says of the function.
+        store: SQLite file of the last run's results, which this run's replace; None for one that is not kept.
+        address: of a Dask scheduler; None for this machine's processes.
+        workers: processes on this machine; None for one a core.
+    """
+    temporary = TemporaryDirectory(prefix="estrofa-") if store is None else None
+    store = store or Path(temporary.name, "results.sqlite")
+    common = hashlib.blake2b(json.dumps([function.__name__, arguments, code]).encode(), digest_size=_KEY_BYTES)
+    keys, computing = bytearray(), deque()
+    with closing(_open(store)) as database:
+
+        def new_items() -> Iterator[Item]:
+            for batch in in_batches(items, _BATCH):
+                by_key = {}
+                for item in batch:
+                    key = _key(common, item)
+                    keys.extend(key)
+                    by_key[key] = item
+                database.executemany("INSERT OR IGNORE INTO used VALUES (?)", ((key,) for key in by_key))
+                known = {key for (key,) in _find("key", list(by_key), database)}
+                for key, item in by_key.items():
+                    if key not in known:
+                        computing.append(key)
+                        yield item
+
+        results = map_batches(function, new_items(), *arguments, address=address, workers=workers)
+        for batch in in_batches(results, _BATCH):
+            rows = [(computing.popleft(), pickle.dumps(result)) for result in batch]
+            with database:
+                database.executemany("INSERT OR IGNORE INTO results VALUES (?, ?)", rows)
+        with database:
+            database.execute("DELETE FROM results WHERE key NOT IN (SELECT key FROM used)")
+    return Results(store, bytes(keys), temporary)
+
+
+def _key(common: "hashlib.blake2b", item: Any) -> bytes:
+    digest = common.copy()
+    digest.update(json.dumps(item).encode())
+    return digest.digest()
+
+
+def _find(columns: str, keys: list[bytes], database: sqlite3.Connection) -> sqlite3.Cursor:
+    places = ", ".join("?" * len(keys))
+    return database.execute(f"SELECT {columns} FROM results WHERE key IN ({places})", keys)
+
+
+def _open(store: Path) -> sqlite3.Connection:
+    """The store, made anew where it is absent or not whole."""
+    store.parent.mkdir(parents=True, exist_ok=True)
+    database = sqlite3.connect(store)
+    try:
+        _prepare(database)
+    except sqlite3.DatabaseError:
+        database.close()
+        store.unlink()
+        database = sqlite3.connect(store)
+        _prepare(database)
+    return database
+
+
+def _prepare(database: sqlite3.Connection) -> None:
+    database.execute("PRAGMA synchronous = OFF")  # what a power cut may spoil is made anew
+    database.execute("PRAGMA cache_size = -65536")  # 64 MiB, for the keys
+    database.execute("CREATE TABLE IF NOT EXISTS results (key BLOB PRIMARY KEY, result BLOB)")
+    database.execute("CREATE TEMP TABLE used (key BLOB PRIMARY KEY) WITHOUT ROWID")

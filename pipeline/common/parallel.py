@@ -1,0 +1,130 @@
+"""The data engine: one function over many batches, by Dask on this machine's cores or on a cluster."""
+
+import atexit
+import logging
+import pickle
+import signal
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache
+from itertools import chain, islice
+from multiprocessing import resource_tracker
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import dask
+from dask.system import CPU_COUNT
+from tqdm import tqdm
+
+from pipeline.common.stage import BadInput
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+CONNECT_SECONDS = 10.0
+_SMALL = 1500  # items below which starting worker processes costs more than they save
+_AHEAD = 3  # batches a worker is given ahead of the one waited for, so that none is idle and few are held
+
+
+def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Consecutive lists of `size` items; the last may be shorter."""
+    rest = iter(items)
+    return iter(lambda: list(islice(rest, size)), [])
+
+
+def map_batches(
+    function: Callable[..., list[Result]],
+    items: Iterable[Item],
+    *arguments: Any,
+    address: str | None = None,
+    workers: int | None = None,
+    batch_size: int = 500,
+) -> Iterator[Result]:
+    """Apply `function(batch, *arguments)` to consecutive batches and yield the items of what it returns, in order.
+
+    Items are read as results are taken: a few batches are held, however many there are. The batches do not depend on
+    the number of workers, so neither does the result.
+
+    Args:
+        function: takes a list of items and the arguments, returns a list.
+        items: all items.
+        arguments: the same for every batch.
+        address: of a Dask scheduler, such as `tcp://host:8786`; None for this machine's processes.
+        workers: processes on this machine; None for one a core.
+        batch_size: items a batch.
+
+    Raises:
+        BadInput: no scheduler answers at `address`.
+        Exception: what the function raises, wherever it runs.
+    """
+    rest = iter(items)
+    first = list(islice(rest, _SMALL))
+    small = len(first) < _SMALL
+    batches = tqdm(in_batches(chain(first, rest), batch_size), function.__name__, unit=" batches", disable=small)
+    del first  # the batches hold what is left of it
+    workers = workers or CPU_COUNT
+    if address is None and (workers == 1 or small):
+        for batch in batches:
+            yield from function(batch, *arguments)
+        return
+    with _client(address, workers) as client:
+        ahead = _AHEAD * max(1, sum(client.ncores().values()))
+        under_way = deque()
+        for batch in batches:
+            under_way.append(client.submit(_apply, function, pickle.dumps(batch), *arguments, pure=False))
+            if len(under_way) > ahead:
+                yield from pickle.loads(under_way.popleft().result())
+        while under_way:
+            yield from pickle.loads(under_way.popleft().result())
+
+
+def _apply(function: Callable[..., list[Result]], pickled: bytes, *arguments: Any) -> bytes:
+    """What a worker does. Bytes travel, since Dask looks through other things piece by piece, which takes longer."""
+    return pickle.dumps(function(pickle.loads(pickled), *arguments))
+
+
+@contextmanager
+def _client(address: str | None, workers: int) -> Iterator["Client"]:
+    """Yield a client of the scheduler at an address, or of this machine's processes."""
+    if address is None:
+        yield _local_client(workers)
+        return
+    from distributed import Client  # costs a second to import, which every worker process would pay
+
+    try:
+        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+    except OSError as error:
+        problem = f"no Dask scheduler answers at {address!r}"
+        raise BadInput("params.yaml: engine.address", problem, "Start one, or set it to null") from error
+    with client:
+        yield client
+
+
+@cache
+def _local_client(workers: int) -> "Client":
+    """A client of processes that live as long as this one, since each takes a second or two to import what it needs."""
+    from distributed import Client, LocalCluster
+
+    # Dask's own setting has workers give large arrays back to the system at once, a quarter of the time of `tag`.
+    dask.config.set({"distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1}})
+    dask.config.set({"distributed.worker.profile.enabled": False})
+    stack = ExitStack()
+    atexit.register(stack.close)
+    # Worker processes inherit that Ctrl-C, which a terminal sends to them all, waits: this process is to end them.
+    resource_tracker.ensure_running()  # which would lift it when it starts with the first of them
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",  # None would take a fixed port
+            memory_limit=None,  # else a worker whose batch is large is killed and started again
+            silence_logs=logging.CRITICAL,  # what goes wrong in a batch is raised here
+        )
+        return stack.enter_context(Client(stack.enter_context(cluster), set_as_default=False, direct_to_workers=True))
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -1,0 +1,1 @@
+"""How a poem is written: the decoder, sampling, loops, and the best of n."""

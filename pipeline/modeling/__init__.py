@@ -1,0 +1,1 @@
+"""Base models and all that knows their insides: prompt, vocabulary, attention, likelihood, hardware."""

@@ -1,0 +1,145 @@
+"""What trains and what stays frozen: LoRA, QLoRA or every weight, and the language tokens in either case."""
+
+from collections.abc import Sequence
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+from pipeline.common.params import Finetune
+from pipeline.common.stage import BadInput
+from pipeline.modeling.hardware import compile_layers
+from pipeline.modeling.likelihood import check_head
+from pipeline.modeling.prompt import language_token
+from pipeline.modeling.vocabulary import cut_model
+
+
+class LanguageRows(nn.Module):
+    """The embeddings of the language tokens, trainable while the rest of the embedding matrix is frozen.
+
+    PEFT's trainable tokens copy the whole matrix in each forward pass, and a matrix of 262,144 rows costs more to copy
+    than the model costs to run. Here the few rows live on their own, take their places as the input is embedded, and
+    move into the matrix on export.
+    """
+
+    def __init__(self, embedding: nn.Embedding, token_ids: list[int]) -> None:
+        super().__init__()
+        self.register_buffer("token_ids", torch.tensor(token_ids), persistent=False)
+        self.rows = nn.Parameter(embedding.weight[token_ids].detach().float().clone())
+        self.scale = float(getattr(embedding, "scalar_embed_scale", 1.0))  # Gemma scales what it embeds
+        self.remove = embedding.register_forward_hook(self._replace).remove
+
+    def _replace(self, embedding: nn.Embedding, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        matches = inputs[0][..., None] == self.token_ids.to(inputs[0].device)  # (rows, length, languages)
+        rows = (matches.to(self.rows.dtype) @ self.rows) * self.scale
+        return torch.where(matches.any(dim=-1, keepdim=True), rows.to(output.dtype), output)
+
+
+def prepare_model(
+    base: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    languages: dict[str, str],
+    params: Finetune,
+    dtype: torch.dtype,
+    device: torch.device | str = "cpu",
+    kept: Sequence[int] | None = None,
+) -> PreTrainedModel:
+    """Load the base, give it rows for the language tokens, and make trainable what the method trains.
+
+    Frozen weights are held in `dtype`, or in four bits; weights that train are held in float32, and autocast does the
+    rest. Where the vocabulary was cut, `kept` are the tokens that the base keeps of its own.
+
+    Returns:
+        The model on `device`; under LoRA its submodule `language_rows` trains beside the adapters.
+
+    Raises:
+        BadInput: the method is not for this machine, or the base is of a family whose head is not a plain matrix.
+    """
+    check_machine(params, torch.device(device))
+    model = load_weights(base, params, dtype, device)
+    if kept is not None:
+        cut_model(model, kept)
+    known = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > known:
+        model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    rows = [tokenizer.convert_tokens_to_ids(language_token(code)) for code in languages]
+    with torch.no_grad():
+        for row, name in zip(rows, languages.values(), strict=True):
+            # A new token starts as the mean of the tokens that spell the language's name.
+            spelling = tokenizer.encode(f" {name}", add_special_tokens=False)
+            for embedding in {model.get_input_embeddings(), model.get_output_embeddings()}:
+                embedding.weight[row] = embedding.weight[spelling].float().mean(dim=0).to(embedding.weight.dtype)
+    check_head(model)
+    if params.compile:
+        compile_layers(model)
+    if params.gradient_checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.enable_input_require_grads()
+    if params.method == "full":
+        return model.to(device)
+    lora = LoraConfig(
+        r=params.lora_rank,
+        lora_alpha=params.lora_alpha,
+        lora_dropout=params.lora_dropout,
+        target_modules="all-linear",
+        task_type="CAUSAL_LM",
+    )
+    embedding = model.get_input_embeddings()
+    adapted = get_peft_model(model, lora)
+    adapted.language_rows = LanguageRows(embedding, rows)
+    return adapted.to(device)
+
+
+def load_weights(base: Path, params: Finetune, dtype: torch.dtype, device: torch.device | str) -> PreTrainedModel:
+    """The base as the method holds it: in float32 to train, in `dtype` or, for QLoRA, in four bits to stand still."""
+    load = partial(AutoModelForCausalLM.from_pretrained, base, attn_implementation=params.attention)
+    if params.method != "qlora":
+        return load(dtype=torch.float32 if params.method == "full" else dtype)
+    # NF4 with quantized constants (Dettmers et al., "QLoRA", 2023); embeddings, norms and head stay as they are.
+    four_bits = BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+    return load(dtype=dtype, quantization_config=four_bits, device_map={"": device})
+
+
+def check_machine(params: Finetune, device: torch.device) -> None:
+    """See that this machine can train as the params ask.
+
+    Raises:
+        BadInput: it has no CUDA GPU, or lacks a package.
+    """
+    needs = [
+        ("method", params.method, "lora", {"qlora": "bitsandbytes"}),
+        ("attention", params.attention, "sdpa", {"flex_attention": "torch", "flash_attention_2": "flash_attn"}),
+    ]
+    for key, wish, instead, packages in needs:
+        if wish in packages and device.type != "cuda":
+            raise BadInput(f"params.yaml: finetune.{key}", f"{wish!r} needs a CUDA GPU", f"Set it to {instead}")
+        if wish in packages and find_spec(packages[wish]) is None:
+            remedy = f"Install {packages[wish]}, or set it to {instead}"
+            raise BadInput(f"params.yaml: finetune.{key}", f"{wish!r} needs the package {packages[wish]}", remedy)
+
+
+def take_over(model: PreTrainedModel, trained: PreTrainedModel) -> PreTrainedModel:
+    """Give a model, prepared for LoRA, what another one's adapters and language rows learnt."""
+    learnt = dict(trained.named_parameters())
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            if weight.requires_grad:
+                weight.copy_(learnt[name])
+    return model
+
+
+def merge(model: PreTrainedModel) -> PreTrainedModel:
+    """Fold adapters and language rows, where there are any, into the weights, which end up in bfloat16."""
+    if isinstance(model, PeftModel):
+        rows, model = model.language_rows, model.merge_and_unload()
+        rows.remove()
+        with torch.no_grad():
+            weight = model.get_input_embeddings().weight
+            weight[rows.token_ids] = rows.rows.to(weight.dtype)
+    return model.to(torch.bfloat16)

@@ -1,0 +1,69 @@
+"""What a GPU is asked for in a training step, seen without one, on torch's *meta* device.
+
+Its tensors have shapes, types and a place, but no numbers. So a step fails there where it would mix what lies on the
+GPU with what lies on the CPU, and where the CPU would have to wait for a number that the GPU has yet to find.
+"""
+
+from contextlib import nullcontext
+
+import pytest
+import torch
+
+from pipeline import finetune
+from pipeline.modeling.hardware import compile_layers
+from tests.pipeline.test_finetune import prepared
+from tests.support.made_up import FAMILIES
+
+
+@pytest.fixture
+def meta(monkeypatch):
+    """Autocast does not know the device."""
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)
+
+
+def packed_rows(*lengths):
+    """Two rows of such poems and some padding, as `tokenize` leaves them."""
+    row = [place for length in lengths for place in range(length)]
+    positions = torch.tensor([[*row, *[0] * (30 - len(row))]] * 2, dtype=torch.int32)
+    input_ids = torch.randint(3, 300, positions.shape, dtype=torch.int32, generator=torch.Generator().manual_seed(0))
+    labels = input_ids.where(positions > 2, -100)
+    return {"input_ids": input_ids, "labels": labels, "position_ids": positions}
+
+
+def on_meta(base, method):
+    """A base ready to train there, without the dropout that the kernel for poems does not know."""
+    model, _ = prepared(base, method, attention="by_poem")
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    return model.to(torch.bfloat16).to("meta").train()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_step_mixes_no_devices_and_waits_for_no_number(tiny_bases, meta, family, method):
+    model = on_meta(tiny_bases[family], method)
+    loss, _ = finetune.train_step(model, packed_rows(12, 15), 1, torch.bfloat16)
+    trained = [weight for weight in model.parameters() if weight.requires_grad]
+    norm = torch.nn.utils.clip_grad_norm_(trained, 1.0)
+    assert {loss.device.type, norm.device.type, *(weight.grad.device.type for weight in trained)} == {"meta"}
+
+
+@pytest.mark.parametrize(("family", "kinds_of_layer"), [("llama", 1), ("gemma3", 2)])
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_what_is_compiled_serves_every_layer_of_its_kind_and_any_number_of_poems(
+    tiny_bases, meta, family, kinds_of_layer, method
+):
+    graphs = []
+
+    def compiler(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    torch.compiler.reset()
+    model = on_meta(tiny_bases[family], method)
+    compile_layers(model.get_base_model() if method == "lora" else model, backend=compiler)
+    for lengths in ([12, 15], [5, 5, 10, 8], [20]):
+        finetune.train_step(model, packed_rows(*lengths), 2, torch.bfloat16)
+    assert len(graphs) == kinds_of_layer
