@@ -24,7 +24,7 @@ flow: $(VENV)/installed  ## the same DAG as a Prefect flow
 test: $(VENV)/installed  ## lint and tests
 	ruff check .
 	ruff format --check .
-	pytest $(TESTS)
+	pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
 
 bench: $(VENV)/bench-installed  ## speed, memory and accuracy, printed as tables
 	python -m benchmarks.corpus
