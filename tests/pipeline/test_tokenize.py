@@ -19,8 +19,8 @@ from pipeline.common.tables import POEM_SCHEMA, read_report, read_table, write_t
 from pipeline.modeling.base import load_base
 from pipeline.modeling.likelihood import bits_per_byte, hidden_states, poem_log_likelihoods, summed_loss, token_losses
 from pipeline.modeling.prompt import Request, header
-from pipeline.tokenize import add_language_tokens, read_rows, split_poems, tokenize_poems, write_rows
-from pipeline.training.packing import Example, best_fit, cut_at_lines, even_out, examples_of, pack
+from pipeline.tokenize import add_language_tokens, split_poems, tokenize_poems, write_rows
+from pipeline.training.packing import Example, best_fit, cut_at_lines, even_out, examples_of, pack, read_rows
 from tests.support.made_up import FAMILIES, ROOT, changed_params, made_up_poems, tiny_tokenizer, write_project
 
 KNOBS = {"tokenize.block_size": 256, "tokenize.validation_share": 0.15, "tokenize.test_share": 0.15}
