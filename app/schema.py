@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from pipeline.common.params import LanguageCode
+
 Role = Literal["champion", "challenger", "base"]
 Side = Literal["left", "right"]
 
@@ -38,7 +40,7 @@ class Wish(Voice):
     """The poem that is asked for; what is left out, the model's settings decide."""
 
     first_line: str = Field(default="", max_length=LONGEST_OPENING, description="the line or lines it starts with")
-    language: str | None = Field(default=None, pattern="^[a-z]{2}$", description="by default that of the first line")
+    language: LanguageCode | None = Field(default=None, description="by default that of the first line")
     title: Field100 | None = None
     blend: Blend | None = None
     max_words: int | None = Field(default=None, ge=1, le=MOST_WORDS, description="added to the first line at most")

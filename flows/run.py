@@ -5,9 +5,9 @@ stage, so what is up to date is skipped, a run after `dvc repro` does nothing, a
 on where that one was.
 """
 
+from graphlib import TopologicalSorter
 from pathlib import Path
 
-import networkx
 from dvc.repo import Repo
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import (
@@ -42,10 +42,8 @@ def stages(root: Path = ROOT) -> dict[str, list[str]]:
     try:
         with Repo(str(root)) as repo:
             graph = repo.index.graph  # from a stage to the stages it needs
-            return {
-                stage.name: [needed.name for needed in graph.successors(stage)]
-                for stage in networkx.dfs_postorder_nodes(graph)
-            }
+            needs = {stage.name: [needed.name for needed in graph.successors(stage)] for stage in graph}
+        return {name: needs[name] for name in TopologicalSorter(needs).static_order()}
     except Exception as error:  # DVC has no common base for what a faulty file raises
         raise BadInput(str(root / "dvc.yaml"), str(error), "Correct it until `dvc dag` shows the stages") from error
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from pipeline.common.params import Params, load_params
+from pipeline.common.splits import TOKENS, split_rule
 from pipeline.common.stage import BadInput, stage, whole_file, whole_folder
 from pipeline.common.tables import read_table, write_report, write_table
 from pipeline.common.tracking import mlflow_run, recorded_run_id
@@ -23,10 +24,8 @@ from pipeline.metrics.text import Measured, measured
 from pipeline.modeling.base import best_device, load_base
 from pipeline.modeling.likelihood import bits_per_byte, poem_log_likelihoods
 from pipeline.modeling.prompt import Request, language_token, poem_request
-from pipeline.register import split_rule
 from pipeline.release.registry import alias_version, fetch_version
 
-TOKENS = Path("data/tokens")
 POET = Path("models/poet")
 EVALUATION = Path("data/evaluation")
 REPORT = Path("metrics/evaluate.json")

@@ -23,6 +23,7 @@ from tqdm import tqdm
 from transformers import AutoTokenizer, GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase, set_seed
 
 from pipeline.common.params import Finetune, Params, load_params
+from pipeline.common.splits import TOKENS
 from pipeline.common.stage import BadInput, stage, whole_file, whole_folder
 from pipeline.common.tables import read_report, read_table, write_report
 from pipeline.common.tracking import RUN_FILE, mlflow_run
@@ -33,14 +34,14 @@ from pipeline.modeling.likelihood import bits_per_byte, packed_loss, poem_log_li
 from pipeline.modeling.prompt import Request, poem_request
 from pipeline.modeling.vocabulary import load_kept_tokens
 from pipeline.release.model_card import model_card
-from pipeline.tokenize import REPORT as TOKENIZE_REPORT
-from pipeline.tokenize import TOKENS, read_rows
 from pipeline.training.adapters import merge, prepare_model, take_over
 from pipeline.training.checkpoint import Checkpoint, Progress, run_key
 from pipeline.training.distributed import add_up, share, this_process, total
+from pipeline.training.packing import read_rows
 
 POET = Path("models/poet")
 CHECKPOINTS = Path(".checkpoints")
+TOKENIZE_REPORT = Path("metrics/tokenize.json")
 REPORT = Path("metrics/finetune.json")
 LOSS_CURVE = Path("plots/loss.csv")
 SAMPLE_WORDS = 24  # of the poems written while it trains

@@ -18,15 +18,16 @@ from filelock import FileLock, Timeout
 from mlflow.entities.model_registry import ModelVersion
 
 from pipeline.common.params import Params, load_params
+from pipeline.common.splits import TOKENS, split_digest, split_rule
 from pipeline.common.stage import BadInput, stage
 from pipeline.common.tables import read_table
 from pipeline.common.tracking import tracking_uri
-from pipeline.evaluate import TOKENS, evaluate_models
+from pipeline.evaluate import evaluate_models
 from pipeline.metrics.measure import Figures
 from pipeline.metrics.novelty import NOVEL_LENGTHS
 from pipeline.metrics.text import Measured, difference
 from pipeline.modeling.base import cache_folder
-from pipeline.register import LONGEST_DESCRIPTION, split_digest, split_rule
+from pipeline.register import LONGEST_DESCRIPTION
 from pipeline.release.registry import alias_version, download_version, fetch_version, model_version, registry
 
 HISTORY_TAG = "champions"  # of the registered model: versions that were champion, oldest first, by commas

@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from ruamel.yaml import YAML
 
 from pipeline.common.params import Params, load_params
+from pipeline.common.splits import split_digest, split_rule
 from pipeline.common.stage import BadInput, stage
 from pipeline.common.tables import read_report, read_table, write_report
 from pipeline.common.tracking import ROOT, mlflow_run, provenance, recorded_run_id, uncommitted
@@ -62,17 +63,6 @@ def data_version(lock: Path) -> str:
         return "none"
     stages = YAML(typ="safe").load(lock.read_text(encoding="utf-8")).get("stages", {})
     return next((out["md5"] for out in stages.get("tag", {}).get("outs", []) if out["path"] == "data/tagged"), "none")
-
-
-def split_rule(params: Params) -> str:
-    """What decides which poems are test poems. Models trained under one rule have seen none of each other's."""
-    rule = params.tokenize
-    return f"seed {rule.seed}, share {rule.test_share}, clusters {params.clean.cluster_similarity}"
-
-
-def split_digest(test: pd.DataFrame) -> str:
-    """A hash of the test poems, whatever their order."""
-    return hashlib.sha256("\0".join(sorted(test["text"])).encode()).hexdigest()
 
 
 def description(params: Params, report: dict[str, Any], samples: list[Sample]) -> str:
@@ -145,7 +135,7 @@ def register(params: Params, report: dict[str, Any], samples: list[Sample]) -> d
         log_origin(params)
         logged = mlflow.pyfunc.log_model(
             name="poet",
-            python_model=str(ROOT / "pipeline" / "mlflow_model.py"),
+            python_model=str(ROOT / "pipeline" / "release" / "mlflow_model.py"),
             artifacts={"poet": str(POET)},
             code_paths=[str(ROOT / "pipeline")],
             signature=SIGNATURE,

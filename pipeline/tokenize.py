@@ -1,6 +1,5 @@
 """The stage *tokenize*: poems split by duplicate cluster, written in the prompt format, packed into training rows."""
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -10,13 +9,14 @@ from random import Random
 
 import numpy as np
 import pandas as pd
-from datasets import Dataset, concatenate_datasets, disable_progress_bars
+from datasets import Dataset, disable_progress_bars
 from tokenizers import AddedToken
 from tqdm import tqdm
 from transformers import AutoConfig, AutoTokenizer, PreTrainedTokenizerBase
 
 from pipeline.common.parallel import in_batches
 from pipeline.common.params import Tokenize, load_params
+from pipeline.common.splits import SPLITS, TOKENS, split_of
 from pipeline.common.stage import BadInput, stage, whole_folder
 from pipeline.common.tables import POEM_SCHEMA, read_batches, table_writer, write_report
 from pipeline.modeling.base import resolve_base
@@ -25,23 +25,9 @@ from pipeline.modeling.vocabulary import KEPT_TOKENS, cut_tokenizer, kept_tokens
 from pipeline.training.packing import Example, examples_of, pack
 
 POEMS = Path("data/tagged/poems.parquet")
-TOKENS = Path("data/tokens")
 REPORT = Path("metrics/tokenize.json")
-SPLITS = ("train", "validation", "test")
 BATCH = 500  # poems that are encoded at once
 WINDOW = 10_000  # examples among which rows are packed
-
-
-def split_of(cluster: str, params: Tokenize) -> str:
-    """The side of the split on which a duplicate cluster falls.
-
-    It hangs on a hash of the cluster and the seed alone, so poems added later move none of those that were there.
-    """
-    digest = hashlib.sha256(f"{params.seed}:{cluster}".encode()).digest()
-    draw = int.from_bytes(digest[:8], "big") / 2**64
-    if draw < params.test_share:
-        return "test"
-    return "validation" if draw < params.test_share + params.validation_share else "train"
 
 
 def split_poems(poems: Iterable[pd.DataFrame], folder: Path, params: Tokenize) -> dict[str, dict[str, int]]:
@@ -147,11 +133,6 @@ def write_rows(table: Path, folder: Path, tokenizer: PreTrainedTokenizerBase, pa
         "tokens_in_loss": tokens - headers,
         "utilisation": round(tokens / (rows * params.block_size), 4),
     }
-
-
-def read_rows(folder: Path) -> Dataset:
-    """The rows of a split: `input_ids`, `labels` and `position_ids`, read from disk where they are asked for."""
-    return concatenate_datasets([Dataset.load_from_disk(window) for window in sorted(folder.iterdir())])
 
 
 @stage

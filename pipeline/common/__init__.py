@@ -1,1 +1,1 @@
-"""What every stage stands on: params, errors, whole outputs, tables of poems, splits, tracking, parallel work, cache."""
+"""What every stage stands on: params, errors, outputs, tables of poems, splits, tracking, parallel work, cache."""

@@ -12,12 +12,13 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from pipeline.common.stage import BadInput
+from pipeline.common.text import LANGUAGE_CODE
 
 PARAMS_FILE = Path("params.yaml")
 
 Share = Annotated[float, pydantic.Field(ge=0, le=1)]
 OpenShare = Annotated[float, pydantic.Field(gt=0, lt=1)]
-LanguageCode = Annotated[str, pydantic.Field(pattern=r"^[a-z]{2,3}$")]
+LanguageCode = Annotated[str, pydantic.Field(pattern=f"^{LANGUAGE_CODE}$")]
 Address = Annotated[str, pydantic.Field(pattern=r"^https?://.+$")]
 SourceName = Annotated[str, pydantic.Field(pattern=r"^[A-Za-z0-9_-]+$")]
 

@@ -1,8 +1,10 @@
-"""Verse as text: its lines, its words, and which lines are stuck in a loop."""
+"""Verse as text: its lines, its words, which lines are stuck in a loop, and how a language is named."""
 
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+
+LANGUAGE_CODE = "[a-z]{2,3}"  # ISO 639-1, such as es; ISO 639-3 where a language has no shorter code, such as sco
 
 
 def lines_of(poem: str) -> list[str]:
@@ -21,7 +23,7 @@ def words_of(text: str) -> list[str]:
 
 
 def ngrams(words: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
-    """Every `n` words on end."""
+    """Every run of `n` consecutive words."""
     return zip(*(words[start:] for start in range(n)), strict=False)
 
 

@@ -15,10 +15,13 @@ A base model has never seen the language tokens, so for it the header names the 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 from random import Random
 from typing import TYPE_CHECKING
 
 from transformers import PreTrainedTokenizerBase
+
+from pipeline.common.text import LANGUAGE_CODE
 
 if TYPE_CHECKING:  # its name changed with transformers 5, and benchmarks.gpu runs under what a machine has
     from transformers import PreTrainedConfig
@@ -43,7 +46,7 @@ def poem_request(poem: dict[str, str | None]) -> Request:
 
 
 def language_token(language: str) -> str:
-    """The control token of an ISO 639-1 code: `<|es|>` for `es`."""
+    """The control token of a language's code: `<|es|>` for `es`."""
     return f"<|{language}|>"
 
 
@@ -60,9 +63,14 @@ def header(request: Request, spoken_language: str | None = None) -> str:
 
 
 def languages_of(tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    """The languages whose control tokens a tokenizer has; none for a base model's."""
-    controls = (re.fullmatch(r"<\|([a-z]{2})\|>", token) for token in tokenizer.get_added_vocab())
-    return sorted(control[1] for control in controls if control)
+    """The languages whose control tokens a tokenizer has; none for a base model's.
+
+    *tokenize* adds them last, so a base's own `<|end|>` or `<|pad|>` is not taken for a language.
+    """
+    added = tokenizer.get_added_vocab()
+    last_first = sorted(added, key=added.__getitem__, reverse=True)
+    controls = (re.fullmatch(rf"<\|({LANGUAGE_CODE})\|>", token) for token in last_first)
+    return sorted(control[1] for control in takewhile(bool, controls))
 
 
 def drop_fields(request: Request, probability: float, random: Random) -> Request:

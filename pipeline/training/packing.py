@@ -3,13 +3,18 @@
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
+from typing import TYPE_CHECKING
 
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from pipeline.common.stage import BadInput
 from pipeline.modeling.prompt import Request, encode_headers
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 _REFILLED = 4  # bins at a time
 _TRIALS = 5000
@@ -171,3 +176,10 @@ def pack(examples: Sequence[Example], block_size: int, pad_token_id: int) -> dic
             position_ids[row, start:end] = np.arange(end - start)
             start = end
     return {"input_ids": input_ids, "labels": labels, "position_ids": position_ids}
+
+
+def read_rows(folder: Path) -> "Dataset":
+    """The rows of a split that tokenize wrote: `input_ids`, `labels` and `position_ids`, read from disk on access."""
+    from datasets import Dataset, concatenate_datasets  # benchmarks.gpu packs rows on machines without it
+
+    return concatenate_datasets([Dataset.load_from_disk(window) for window in sorted(folder.iterdir())])

@@ -1,11 +1,14 @@
 """params.yaml is checked before any work, and a preset changes values without disturbing the file."""
 
 import copy
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 from ruamel.yaml import YAML
 
+from app.schema import PoemRequest
 from ops.presets import PRESETS, apply_preset
 from pipeline.common.params import load_params, parse_params
 from pipeline.common.stage import BadInput
@@ -59,6 +62,16 @@ def test_a_language_without_a_code_is_refused(values):
     values["languages"]["Spanish"] = "Spanish"
     with pytest.raises(BadInput, match=r"languages\.Spanish"):
         parse_params(values)
+
+
+@pytest.mark.parametrize(
+    ("code", "allowed"), [("es", True), ("sco", True), ("e", False), ("span", False), ("ES", False)]
+)
+def test_params_and_api_take_codes_of_two_or_three_letters(values, code, allowed):
+    values["tag"]["candidates"] = ["en", "es", code]
+    for check in (lambda: parse_params(values), lambda: PoemRequest(language=code)):
+        with nullcontext() if allowed else pytest.raises((BadInput, ValidationError), match=f"'{code}'"):
+            check()
 
 
 @pytest.mark.parametrize("lacking", ["tag", "evaluate"])

@@ -75,7 +75,8 @@ def last_run(*stages):
 def test_the_order_is_dvc_yamls_own():
     order = stages(ROOT)
     trained = [stage for stage in order if not stage.endswith("_report")]
-    assert trained == ["scrape", "clean", "tag", "tokenize", "finetune", "evaluate", "register"]
+    assert trained == ["inputs", "scrape", "clean", "tag", "tokenize", "finetune", "evaluate", "register"]
+    assert order["scrape"] == ["inputs"]
     assert order["clean"] == ["scrape"]
     assert set(order["register"]) == {"tokenize", "finetune", "evaluate"}
 

@@ -26,10 +26,11 @@ from pipeline.modeling.base import load_base
 from pipeline.modeling.likelihood import hidden_states, poem_log_likelihoods, summed_loss
 from pipeline.modeling.prompt import Request
 from pipeline.release.model_card import model_card
-from pipeline.tokenize import TOKENS, add_language_tokens, read_rows
+from pipeline.tokenize import TOKENS, add_language_tokens
 from pipeline.training import adapters
 from pipeline.training.adapters import merge, prepare_model
 from pipeline.training.checkpoint import Progress, run_key
+from pipeline.training.packing import read_rows
 from tests.support.made_up import FAMILIES, changed_params, made_up_poems
 from tests.support.trained import KILLED_IN_STEP_5
 

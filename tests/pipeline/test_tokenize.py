@@ -18,9 +18,9 @@ from pipeline.common.stage import BadInput
 from pipeline.common.tables import POEM_SCHEMA, read_report, read_table, write_table
 from pipeline.modeling.base import load_base
 from pipeline.modeling.likelihood import bits_per_byte, hidden_states, poem_log_likelihoods, summed_loss, token_losses
-from pipeline.modeling.prompt import Request, header
-from pipeline.tokenize import add_language_tokens, read_rows, split_poems, tokenize_poems, write_rows
-from pipeline.training.packing import Example, best_fit, cut_at_lines, even_out, examples_of, pack
+from pipeline.modeling.prompt import Request, header, languages_of
+from pipeline.tokenize import add_language_tokens, split_poems, tokenize_poems, write_rows
+from pipeline.training.packing import Example, best_fit, cut_at_lines, even_out, examples_of, pack, read_rows
 from tests.support.made_up import FAMILIES, ROOT, changed_params, made_up_poems, tiny_tokenizer, write_project
 
 KNOBS = {"tokenize.block_size": 256, "tokenize.validation_share": 0.15, "tokenize.test_share": 0.15}
@@ -115,6 +115,14 @@ def test_an_example_is_the_header_then_the_text_then_the_end_of_text(tokenizer):
 def test_a_language_token_is_one_token(tokenizer):
     assert len(tokenizer.encode("<|es|>", add_special_tokens=False)) == 1
     assert len({tokenizer.convert_tokens_to_ids(f"<|{code}|>") for code in ("en", "es")}) == 2
+
+
+def test_a_model_knows_its_languages_by_their_tokens_and_takes_no_token_of_its_base_for_one():
+    base = tiny_tokenizer(begin=True)
+    base.add_tokens(["<|end|>", "<|pad|>", "<|user|>"], special_tokens=True)
+    assert languages_of(base) == []
+    add_language_tokens(base, ["en", "sco"])
+    assert languages_of(base) == ["en", "sco"]
 
 
 def test_fields_are_dropped_in_training_at_the_rate_asked_for_and_kept_elsewhere(tokenizer):

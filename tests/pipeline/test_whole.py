@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,7 @@ CHANGES = {
     "generation": {"max_words": 20},
 }
 STAGES = ["scrape", "clean", "tag", "tokenize", "finetune", "evaluate", "register"]
+REPORTS = ["corpus_report", "evaluation_report"]
 
 
 def environment() -> dict[str, str]:
@@ -128,15 +130,16 @@ def test_the_model_is_a_version_with_the_alias_and_its_provenance(project):
 def test_a_second_run_does_nothing_and_says_so(project):
     ended = repro(project)
     assert ended.returncode == 0
-    assert "up to date" in ended.stdout
+    assert re.findall(r"Running stage '(\w+)'", ended.stdout) == ["inputs"]  # which sees whether local files changed
+    assert ended.stdout.count("didn't change, skipping") == len(STAGES) + len(REPORTS)
 
 
-def test_a_fault_in_the_params_stops_a_stage_and_loses_nothing(project):
+def test_a_fault_in_the_params_stops_the_run_before_any_work_and_loses_nothing(project):
     kept = (project / "params.yaml").read_text()
     change_params(project, {"clean": {"min_wrods": 3}})
     ended = repro(project)
     assert ended.returncode != 0
-    assert "estrofa: clean: params.yaml: clean.min_wrods: unknown key" in ended.stdout + ended.stderr
+    assert "estrofa: inputs: params.yaml: clean.min_wrods: unknown key" in ended.stdout + ended.stderr
     (project / "params.yaml").write_text(kept)
     ended = repro(project)
     assert ended.returncode == 0
