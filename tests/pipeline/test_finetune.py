@@ -30,6 +30,9 @@ from pipeline.tokenize import TOKENS, add_language_tokens, read_rows
 from pipeline.training import adapters
 from pipeline.training.adapters import merge, prepare_model
 from pipeline.training.checkpoint import Progress, run_key
+from pipeline.training.schedule import count_steps, learning_rate_at, rows_of_step
+from pipeline.training.step import PackedLoss, train_step
+from pipeline.training.validation import validate
 from tests.support.made_up import FAMILIES, changed_params, made_up_poems
 from tests.support.trained import KILLED_IN_STEP_5
 
@@ -51,14 +54,14 @@ def one_thread():
 @given(rows=st.integers(1, 50), rows_a_step=st.integers(1, 60), seed=st.integers(0, 3))
 def test_every_epoch_sees_every_row_once(rows, rows_a_step, seed):
     steps = math.ceil(3 * rows / rows_a_step)
-    seen = np.concatenate([finetune.rows_of_step(step, rows, rows_a_step, seed) for step in range(steps)])
+    seen = np.concatenate([rows_of_step(step, rows, rows_a_step, seed) for step in range(steps)])
     assert len(seen) == steps * rows_a_step
     for epoch in range(3):
         assert sorted(seen[epoch * rows : (epoch + 1) * rows]) == list(range(rows))
 
 
 def test_epochs_differ_in_their_order():
-    first, second = (finetune.rows_of_step(step, 100, 100, seed=0).tolist() for step in (0, 1))
+    first, second = (rows_of_step(step, 100, 100, seed=0).tolist() for step in (0, 1))
     assert first != second
 
 
@@ -67,17 +70,18 @@ def finetune_params(**changes):
 
 
 def test_training_ends_with_the_epochs_or_the_tokens_whichever_is_first():
-    assert finetune.steps_of(100, 8, 256, finetune_params(epochs=2.0, max_tokens=None)) == 25
-    assert finetune.steps_of(100, 8, 256, finetune_params(epochs=2.0, max_tokens=10 * 8 * 256)) == 10
-    assert finetune.steps_of(100, 8, 256, finetune_params(epochs=2.0, max_tokens=5)) == 1
+    assert count_steps(100, 8, 256, finetune_params(epochs=2.0, max_tokens=None)) == 25
+    assert count_steps(100, 8, 256, finetune_params(epochs=2.0, max_tokens=10 * 8 * 256)) == 10
+    assert count_steps(100, 8, 256, finetune_params(epochs=2.0, max_tokens=5)) == 1
 
 
 @pytest.mark.parametrize(("schedule", "half"), [("cosine", 0.5), ("linear", 0.5), ("constant", 1.0)])
 def test_the_learning_rate_warms_up_and_then_follows_the_schedule(schedule, half):
-    factor = finetune.learning_rate_factor(finetune_params(schedule=schedule, warmup_share=0.2), 100)
-    assert [factor(step) for step in (0, 9, 19)] == pytest.approx([0.05, 0.5, 1.0])
-    assert factor(60) == pytest.approx(half)
-    assert all(0 < factor(step) <= 1 for step in range(100))
+    params = finetune_params(learning_rate=0.01, schedule=schedule, warmup_share=0.2)
+    rates = [learning_rate_at(step, 100, params) for step in range(100)]
+    assert [rates[step] for step in (0, 9, 19)] == pytest.approx([0.0005, 0.005, 0.01])
+    assert rates[60] == pytest.approx(0.01 * half)
+    assert all(0 < rate <= 0.01 for rate in rates)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -88,7 +92,7 @@ def test_a_step_is_the_same_however_it_is_cut_into_batches(tiny_bases, tokenized
     model.resize_token_embeddings(len(tokenizer) + 2)
     gradients = []
     for batch_size in (4, 3):
-        loss, _ = finetune.train_step(model, rows, batch_size, torch.float32)
+        loss, _ = train_step(PackedLoss(model, torch.float32), rows, batch_size)
         gradients.append((loss.item(), [parameter.grad.clone() for parameter in model.parameters()]))
     (one_loss, one), (other_loss, other) = gradients
     assert one_loss == pytest.approx(other_loss, abs=1e-5)
@@ -104,7 +108,7 @@ def test_gradient_checkpointing_changes_no_gradient(tiny_bases, tokenized, famil
     for gradient_checkpointing in (False, True):
         model, _ = prepared(tiny_bases[family], method, gradient_checkpointing=gradient_checkpointing)
         assert model.is_gradient_checkpointing == gradient_checkpointing
-        loss, _ = finetune.train_step(model.train(), rows, 2, torch.float32)
+        loss, _ = train_step(PackedLoss(model.train(), torch.float32), rows, 2)
         named = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
         gradients.append((loss, named))
     assert gradients[0][0] == gradients[1][0]
@@ -117,9 +121,9 @@ def test_gradient_checkpointing_changes_no_gradient(tiny_bases, tokenized, famil
 def prepared(folder, method, **changes):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     add_language_tokens(tokenizer, list(LANGUAGES))
-    knobs = finetune_params(method=method, lora_dropout=0.0, **changes)
+    options = finetune_params(method=method, lora_dropout=0.0, **changes)
     torch.manual_seed(0)
-    return prepare_model(folder, tokenizer, LANGUAGES, knobs, torch.float32), tokenizer
+    return prepare_model(folder, tokenizer, LANGUAGES, options, torch.float32), tokenizer
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -206,7 +210,9 @@ def test_qlora_trains_on_four_bits_and_is_merged_into_the_whole_weights(tiny_bas
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
-    merged = merge(adapters.take_over(prepared(tiny_bases[family], "lora")[0], model))
+    unmerged, _ = prepared(tiny_bases[family], "lora")
+    adapters.copy_trained(model, unmerged)
+    merged = merge(unmerged)
     assert all(weight.dtype == torch.bfloat16 for weight in merged.parameters())
     with torch.no_grad():
         after = summed_loss(merged, hidden_states(merged, ids), ids).item()
@@ -233,7 +239,7 @@ def test_the_stage_learns_and_leaves_a_model_that_anyone_can_load(tiny_bases, to
     report = read_report(finetune.REPORT)
     model, tokenizer = load_base("models/poet", dtype=torch.bfloat16)
     poems = read_table(Path("data/tokens/validation.parquet"))
-    found = finetune.validate(model.float(), tokenizer, poems, 4)
+    found = validate(model.float(), tokenizer, poems, 4)
     assert found == pytest.approx(report["validation_bits_per_byte"], rel=0.01)  # the best weights are those saved
     assert report["best_step"] == by_step.idxmin()
 

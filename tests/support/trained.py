@@ -5,7 +5,7 @@ import pytest
 from pipeline import tokenize
 from tests.support.made_up import ROOT, forget_champions, made_up_poems, write_project
 
-KNOBS = {
+SETTINGS = {
     "tokenize.block_size": 256,
     "tokenize.validation_share": 0.15,
     "tokenize.test_share": 0.15,
@@ -42,7 +42,7 @@ def tokenized(tmp_path, monkeypatch, mlflow_store):
 
     def make(base, **changes):
         changes = {name.replace("__", "."): value for name, value in changes.items()}
-        params = write_project(tmp_path, made_up_poems(40), {"base": str(base), **KNOBS, **changes})
+        params = write_project(tmp_path, made_up_poems(40), {"base": str(base), **SETTINGS, **changes})
         monkeypatch.chdir(tmp_path)
         tokenize.main()
         return params

@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM
 from pipeline import finetune
 from pipeline.common.stage import BadInput
 from pipeline.modeling.hardware import in_smaller_batches
+from pipeline.training import step
 from tests.support.made_up import ROOT
 from tests.support.trained import KILLED_IN_STEP_5
 
@@ -81,8 +82,9 @@ def test_two_processes_see_each_row_of_an_epoch_once_between_them(tmp_path, monk
     script.write_text(
         "import sys\n"
         "from pathlib import Path\n"
-        "from pipeline.finetune import rows_of_step, share, this_process\n"
-        "seen = [int(row) for step in range(5) for row in share(rows_of_step(step, 60, 12, seed=0))]\n"
+        "from pipeline.training.distributed import shard, this_process\n"
+        "from pipeline.training.schedule import rows_of_step\n"
+        "seen = [int(row) for step in range(5) for row in shard(rows_of_step(step, 60, 12, seed=0))]\n"
         "Path(sys.argv[1], f'seen-{this_process().process_index}.txt').write_text(repr(seen))\n"
     )
     ended = run(*TWO_PROCESSES, str(script), str(tmp_path))
@@ -100,14 +102,14 @@ def short_of_memory(monkeypatch):
     """A function that has a training step with more than so many rows at once ask for memory that no machine has."""
 
     def limit(most_rows):
-        loss_of = finetune.packed_loss
+        unlimited = step.packed_loss
 
         def limited(model, rows, dtype):
             if len(rows["input_ids"]) > most_rows:
                 torch.empty(2**50)
-            return loss_of(model, rows, dtype)
+            return unlimited(model, rows, dtype)
 
-        monkeypatch.setattr(finetune, "packed_loss", limited)
+        monkeypatch.setattr(step, "packed_loss", limited)
 
     return limit
 
@@ -119,7 +121,7 @@ def test_memory_that_ends_halves_the_batch_and_leaves_the_curve(project, short_o
     assert "Out of memory" not in capsys.readouterr().err
     short_of_memory(128)
     finetune.main()
-    assert "Out of memory: on with batches of 128, more of them a step" in capsys.readouterr().err
+    assert "Out of memory: continuing with batches of 128, more of them per step" in capsys.readouterr().err
     short, _ = outcome()
     assert_same_curve(enough, short)
 
