@@ -9,6 +9,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.pytorch_utils import Conv1D
 
 from pipeline.common.params import Finetune
 from pipeline.common.stage import BadInput
@@ -79,7 +80,7 @@ def prepare_model(
     if params.compile:
         compile_layers(model)
     if params.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
         model.enable_input_require_grads()
     if params.method == "full":
         return model.to(device)
@@ -88,6 +89,7 @@ def prepare_model(
         lora_alpha=params.lora_alpha,
         lora_dropout=params.lora_dropout,
         target_modules="all-linear",
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),  # GPT-2 transposes its weights
         task_type="CAUSAL_LM",
     )
     embedding = model.get_input_embeddings()

@@ -1,4 +1,4 @@
-"""Training: what trains, what a step is, what comes out, and that a killed run goes on as if nothing had happened."""
+"""Training: what a step is, which weights train, what comes out, and that a killed run resumes to the same result."""
 
 import math
 import re
@@ -107,7 +107,7 @@ def test_gradient_checkpointing_changes_no_gradient(tiny_bases, tokenized, famil
     gradients = []
     for gradient_checkpointing in (False, True):
         model, _ = prepared(tiny_bases[family], method, gradient_checkpointing=gradient_checkpointing)
-        assert model.is_gradient_checkpointing == gradient_checkpointing
+        assert model.is_activation_checkpointing == gradient_checkpointing
         loss, _ = train_step(PackedLoss(model.train(), torch.float32), rows, 2)
         named = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
         gradients.append((loss, named))
@@ -179,10 +179,10 @@ def test_merging_keeps_what_the_adapters_learnt(tiny_bases, family, tmp_path):
     assert np.abs(np.subtract(before, after)).mean() < 0.1 * change  # bfloat16 rounds what is saved
 
 
-@pytest.mark.parametrize(("key", "wish"), [("method", "qlora"), ("attention", "flex_attention")])
-def test_what_needs_a_gpu_is_refused_without_one(key, wish):
-    with pytest.raises(BadInput, match=rf"finetune\.{key}: '{wish}' needs a CUDA GPU. Set it to \w+"):
-        adapters.check_machine(finetune_params(**{key: wish}), torch.device("cpu"))
+@pytest.mark.parametrize(("key", "value"), [("method", "qlora"), ("attention", "flex_attention")])
+def test_what_needs_a_gpu_is_refused_without_one(key, value):
+    with pytest.raises(BadInput, match=rf"finetune\.{key}: '{value}' needs a CUDA GPU. Set it to \w+"):
+        adapters.check_machine(finetune_params(**{key: value}), torch.device("cpu"))
 
 
 def test_a_package_that_is_not_there_is_named():
@@ -268,7 +268,7 @@ def test_the_stage_learns_and_leaves_a_model_that_anyone_can_load(tiny_bases, to
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "method"), [("gpt2", "lora"), ("llama", "full")])
-def test_poems_of_any_family_go_all_the_way_to_figures(tiny_bases, tokenized, family, method):
+def test_poems_of_any_family_go_all_the_way_to_metrics(tiny_bases, tokenized, family, method):
     small = {"evaluate__sentence_model": None, "evaluate__poems_per_language": 2, "generation__max_words": 12}
     tokenized(tiny_bases[family], finetune__method=method, **small)
     finetune.main()
@@ -280,7 +280,7 @@ def test_poems_of_any_family_go_all_the_way_to_figures(tiny_bases, tokenized, fa
 OVERFIT = {"finetune__patience": 2, "finetune__evaluate_every": 8, "finetune__learning_rate": 0.02}
 
 
-def test_training_stops_when_the_figure_has_not_improved_for_as_long_as_patience(tiny_bases, tokenized):
+def test_training_stops_after_as_many_validations_without_improvement_as_patience(tiny_bases, tokenized):
     # At this rate the model soon knows its few poems by heart.
     tokenized(tiny_bases["gpt2"], finetune__method="full", finetune__epochs=60.0, **OVERFIT)
     finetune.main()
@@ -304,13 +304,13 @@ def test_a_run_that_was_out_of_patience_when_it_was_killed_trains_no_further():
 
 
 def run_stage(script=""):
-    """The stage in a process of its own, after a script; its exit status, and what it said."""
+    """Run a script and then the stage in a process of its own; its exit status and standard error."""
     command = [sys.executable, "-c", f"from pipeline import finetune\n{script}\nfinetune.main()"]
     ended = subprocess.run(command, capture_output=True, text=True)
     return ended.returncode, ended.stderr
 
 
-# Validations and checkpoints out of step, and dropout, so that the random numbers must go on too.
+# Validations and checkpoints on different steps, and dropout, so that the random numbers must resume too.
 CUT_SHORT = {"finetune__epochs": 5.0, "finetune__checkpoint_every": 3, "finetune__lora_dropout": 0.1}
 
 
@@ -334,7 +334,7 @@ def test_a_killed_run_goes_on_to_the_same_curve_and_the_same_weights(tiny_bases,
     assert all(torch.equal(resumed[1][name], weight) for name, weight in whole[1].items())
 
 
-def test_a_loss_that_is_no_number_stops_with_the_step_and_the_last_good_checkpoint(tiny_bases, tokenized, capsys):
+def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_last_good_checkpoint(tiny_bases, tokenized, capsys):
     tokenized(
         tiny_bases["gpt2"],
         finetune__method="full",
@@ -359,6 +359,49 @@ def test_a_diverged_run_without_a_checkpoint_says_so(tmp_path):
     assert "no checkpoint was written" in str(finetune.diverged(math.inf, math.nan, 0, checkpoint))
 
 
+# Logs, validations and checkpoints that fall on different steps.
+OUT_OF_STEP = {"finetune__epochs": 5.0, "finetune__evaluate_every": 8, "finetune__checkpoint_every": 3}
+
+
+def test_losses_are_read_every_few_steps_and_before_weights_are_validated_or_saved(tiny_bases, tokenized, monkeypatch):
+    tokenized(tiny_bases["llama"], **OUT_OF_STEP)
+    monkeypatch.setattr(finetune, "LOG_EVERY", 5)
+    log, logs = finetune.log, []
+
+    def watched(run, progress, window, bar):
+        logs.append((progress.step, len(window)))
+        return log(run, progress, window, bar)
+
+    monkeypatch.setattr(finetune, "log", watched)
+    finetune.main()
+    steps = read_report(finetune.REPORT)["steps"]
+    assert steps > 8
+    expected = [step for step in range(1, steps + 1) if not (step % 5 and step % 8 and step % 3) or step == steps]
+    assert [step for step, _ in logs] == expected
+    assert sum(read for _, read in logs) == steps
+
+
+def test_a_loss_that_is_not_finite_between_two_logs_is_named_and_never_saved(
+    tiny_bases, tokenized, monkeypatch, capsys
+):
+    tokenized(tiny_bases["llama"], **OUT_OF_STEP)
+    healthy, steps = finetune.train_step, []
+
+    def diverges_in_step_4(*arguments):
+        loss, batch_size = healthy(*arguments)
+        steps.append(loss)
+        return loss * (math.nan if len(steps) == 4 else 1), batch_size
+
+    monkeypatch.setattr(finetune, "train_step", diverges_in_step_4)
+    with pytest.raises(SystemExit):
+        finetune.main()
+    assert len(steps) == 6  # the next checkpoint is due
+    assert re.search(r"the loss is nan and the gradient's norm \d\S* at step 4", capsys.readouterr().err)
+    [last] = finetune.CHECKPOINTS.glob("*/last.pt")
+    assert torch.load(last)["progress"]["step"] == 3
+    assert not list(finetune.CHECKPOINTS.glob("*/best.pt"))
+
+
 def test_other_params_or_other_rows_never_resume_from_this_checkpoint(tiny_bases, tokenized):
     params = tokenized(tiny_bases["gpt2"])
     key = run_key(params, tokenize.TOKENS)
@@ -370,7 +413,7 @@ def test_other_params_or_other_rows_never_resume_from_this_checkpoint(tiny_bases
     assert run_key(params, tokenize.TOKENS) != key
 
 
-def test_the_model_card_names_base_licence_data_and_figures():
+def test_the_model_card_names_base_licence_data_and_metrics():
     poems = {"train": {"en": 120, "es": 130}}
     card = model_card(changed_params({"base": "smollm2-135m"}), poems, {"validation_bits_per_byte": {"en": 1.23}})
     head = card.split("---")[1]

@@ -18,13 +18,13 @@ SETTINGS = {
     "finetune.checkpoint_every": 4,
 }
 
-# Before `finetune.main()` in a process: it dies in the middle of its fifth step, as by a machine that goes down.
+# To run before `finetune.main()` in a process: it is killed in the middle of its fifth step.
 KILLED_IN_STEP_5 = """
 import os, signal
 from pipeline import finetune
 forward, steps = finetune.train_step, iter(range(4))
-def train_step(*given):
-    done = forward(*given)
+def train_step(*arguments):
+    done = forward(*arguments)
     if next(steps, None) is None:
         os.kill(os.getpid(), signal.SIGKILL)
     return done
@@ -34,7 +34,7 @@ finetune.train_step = train_step
 
 @pytest.fixture
 def tokenized(tmp_path, monkeypatch, mlflow_store):
-    """A function that fills a folder up to `tokenize`, with a base and params as `section__key`, and goes there."""
+    """A function that runs the stages up to `tokenize` with a base and params, given as `section__key`."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
     forget_champions(mlflow_store)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
