@@ -1,4 +1,4 @@
-"""Four ways to train the same base on the same poems, each measured alike; benchmarks/training.py compares them."""
+"""Four ways to train the same base on the same poems, measured alike; `benchmarks.training` compares them."""
 
 import time
 from dataclasses import dataclass, field
@@ -23,28 +23,28 @@ from transformers import (
 )
 
 from pipeline.common.params import Finetune
-from pipeline.finetune import train_step
 from pipeline.modeling.base import best_device, best_dtype
 from pipeline.modeling.hardware import peak_memory_gb
 from pipeline.modeling.likelihood import bits_per_byte, poem_log_likelihoods
 from pipeline.modeling.prompt import context_length, poem_request
 from pipeline.training.adapters import prepare_model
 from pipeline.training.packing import Example, pack
+from pipeline.training.step import PackedLoss, train_step
 
-POEMS_A_STEP = 6  # the seed's batch
+POEMS_PER_STEP = 6  # of the baseline and the Trainer
 WARM_UP = 3  # steps in which a compiler compiles
-SEED_LENGTH = 1024  # GPT-2's maximum, to which the seed pads
+BASELINE_LENGTH = 1024  # GPT-2's maximum, to which the baseline pads
 
 
 @dataclass
 class Task:
-    """What all contenders are given alike.
+    """What all contenders train on.
 
     Args:
-        examples: token ids, length of the header, in the order of the corpus; none longer than `block_size`.
-        rows_a_step: rows of `block_size` tokens that a step takes where poems are packed.
-        marks: numbers of real tokens after which the validation poems are measured, ascending.
-        kept: the tokens that a cut vocabulary keeps of the base's; None where it is whole.
+        examples: in a random order that all contenders share; none longer than `block_size`.
+        rows_per_step: rows of `block_size` tokens per step, where poems are packed.
+        marks: numbers of real tokens, ascending, after which the validation poems are scored.
+        kept: the base's tokens that a cut vocabulary keeps; None where it is whole.
     """
 
     base: Path
@@ -54,22 +54,22 @@ class Task:
     examples: list[Example]
     validation: pd.DataFrame
     block_size: int
-    rows_a_step: int
+    rows_per_step: int
     marks: list[int]
     kept: np.ndarray | None
 
 
 @dataclass
 class Meter:
-    """A stopwatch over training steps that counts real tokens, and stops to measure the model at the task's marks."""
+    """A stopwatch over training steps that counts real tokens and pauses to score the model at the task's marks."""
 
     task: Task
     tokens: int = 0
     steps: int = 0
     seconds: float = 0.0
-    warm: tuple[int, float] = (0, 0.0)  # tokens and seconds up to the end of the warm-up
-    core_seconds: float = 0.0  # what the processor spent on it, which other users of the machine change less
-    figures: list[tuple[int, float]] = field(default_factory=list)
+    warm: tuple[int, float] = (0, 0.0)  # tokens and seconds when the warm-up ended
+    core_seconds: float = 0.0  # processor time, which other work on the machine affects less
+    scores: list[tuple[int, float]] = field(default_factory=list)
     peak_memory: float = 0.0
     _since: tuple[float, float] = (0.0, 0.0)
 
@@ -77,26 +77,26 @@ class Meter:
         self._since = time.perf_counter(), time.process_time()
 
     def step(self, model: PreTrainedModel, tokens: int) -> None:
-        """Call after each step, with the tokens in it that are no padding."""
+        """Call after each step, with the number of its tokens that are not padding."""
         self.seconds += time.perf_counter() - self._since[0]
         self.core_seconds += time.process_time() - self._since[1]
         self.tokens, self.steps = self.tokens + tokens, self.steps + 1
         if self.steps == WARM_UP:
             self.warm = self.tokens, self.seconds
         self.peak_memory = peak_memory_gb()
-        if len(self.figures) < len(self.task.marks) and self.tokens >= self.task.marks[len(self.figures)]:
-            self.figures.append((self.tokens, validation_bits_per_byte(model, self.task)))
+        if len(self.scores) < len(self.task.marks) and self.tokens >= self.task.marks[len(self.scores)]:
+            self.scores.append((self.tokens, validation_bits_per_byte(model, self.task)))
         self.start()
 
     def report(self, model: PreTrainedModel) -> dict[str, Any]:
-        if not self.figures or self.figures[-1][0] < self.tokens:
-            self.figures.append((self.tokens, validation_bits_per_byte(model, self.task)))
-        kept = ("tokens", "steps", "seconds", "warm", "core_seconds", "figures", "peak_memory")
+        if not self.scores or self.scores[-1][0] < self.tokens:
+            self.scores.append((self.tokens, validation_bits_per_byte(model, self.task)))
+        kept = ("tokens", "steps", "seconds", "warm", "core_seconds", "scores", "peak_memory")
         return {name: getattr(self, name) for name in kept}
 
 
 def validation_bits_per_byte(model: PreTrainedModel, task: Task) -> float:
-    """Of all validation poems together, in the precision the weights are held in."""
+    """Of all validation poems together, in the precision of the weights."""
     model.eval()
     poems = task.validation.to_dict("records")
     texts = [poem["text"] for poem in poems]
@@ -108,8 +108,9 @@ def validation_bits_per_byte(model: PreTrainedModel, task: Task) -> float:
 def train_ours(task: Task, compiled: bool = False) -> dict[str, Any]:
     """The same steps as `pipeline.finetune`, without checkpoints and tracking."""
     device = best_device()
-    knobs = task.finetune.model_copy(update={"compile": compiled})
-    model = prepare_model(task.base, task.tokenizer, task.languages, knobs, best_dtype(device), device, task.kept)
+    options = task.finetune.model_copy(update={"compile": compiled})
+    model = prepare_model(task.base, task.tokenizer, task.languages, options, best_dtype(device), device, task.kept)
+    loss_module = PackedLoss(model, best_dtype(device))
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     optimizer = torch.optim.AdamW(trained, lr=task.finetune.learning_rate, weight_decay=0.0, fused=True)
     packed = pack(task.examples, task.block_size, task.tokenizer.pad_token_id)
@@ -118,18 +119,18 @@ def train_ours(task: Task, compiled: bool = False) -> dict[str, Any]:
     meter = Meter(task)
     model.train()
     meter.start()
-    for chosen in np.split(order, range(task.rows_a_step, len(order), task.rows_a_step)):
+    for chosen in np.split(order, range(task.rows_per_step, len(order), task.rows_per_step)):
         batch = {name: column[chosen] for name, column in rows.items()}
-        train_step(model, batch, task.rows_a_step, best_dtype(device))
+        train_step(loss_module, batch, task.rows_per_step)
         torch.nn.utils.clip_grad_norm_(trained, task.finetune.max_gradient_norm)
         optimizer.step()
-        positions = batch["position_ids"]  # padding stays at 0, and each poem leaves it once
+        positions = batch["position_ids"]  # padding stays at 0; each poem starts at 0 once
         meter.step(model, int((positions > 0).sum() + (positions == 1).sum()))
     return meter.report(model)
 
 
 def train_with(trainer_class: type[Trainer], task: Task, **options: Any) -> dict[str, Any]:
-    """Train by a Trainer of transformers' kind for one pass over its data set; `options` are its own."""
+    """Train for one epoch with transformers' Trainer or a subclass; `options` are its own."""
     meter = Meter(task)
 
     class Metered(trainer_class):
@@ -151,7 +152,7 @@ def train_with(trainer_class: type[Trainer], task: Task, **options: Any) -> dict
 
 
 def common_arguments(task: Task, folder: Path) -> dict[str, Any]:
-    """What the Trainers share with ours: the learning rate, no decay of it, one pass."""
+    """What the Trainers share with ours: a constant learning rate and one epoch."""
     return {
         "output_dir": str(folder),
         "num_train_epochs": 1,
@@ -168,42 +169,42 @@ def common_arguments(task: Task, folder: Path) -> dict[str, Any]:
 
 
 def plain_model(task: Task, dtype: torch.dtype) -> PreTrainedModel:
-    """The base with the same starting rows for the language tokens as ours, for training by others."""
+    """The base for the Trainers, with language tokens that start as ours do."""
     full = task.finetune.model_copy(update={"method": "full"})
     model = prepare_model(task.base, task.tokenizer, task.languages, full, dtype)
     if task.finetune.method == "full":
         return model
-    knobs = task.finetune
+    options = task.finetune
     lora = LoraConfig(
-        r=knobs.lora_rank, lora_alpha=knobs.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
+        r=options.lora_rank, lora_alpha=options.lora_alpha, target_modules="all-linear", task_type="CAUSAL_LM"
     )
     return get_peft_model(model.to(dtype), lora)
 
 
-def train_seed(task: Task, folder: Path, steps: int) -> dict[str, Any]:
-    """The GPT-2 seed's recipe: float32, every poem padded to the tokenizer's maximum, labels on the padding."""
+def train_baseline(task: Task, folder: Path, steps: int) -> dict[str, Any]:
+    """A common GPT-2 recipe: float32, every poem padded to the model's maximum, labels on the padding."""
     length, padding = (
-        min(SEED_LENGTH, context_length(AutoConfig.from_pretrained(task.base))),
+        min(BASELINE_LENGTH, context_length(AutoConfig.from_pretrained(task.base))),
         task.tokenizer.pad_token_id,
     )
-    order = Random(task.finetune.seed).sample(task.examples, min(len(task.examples), steps * POEMS_A_STEP))
+    order = Random(task.finetune.seed).sample(task.examples, min(len(task.examples), steps * POEMS_PER_STEP))
     ids = [[*example.input_ids, *[padding] * (length - len(example.input_ids))] for example in order]
     mask = [[1] * len(example.input_ids) + [0] * (length - len(example.input_ids)) for example in order]
     return train_with(
         Trainer,
         task,
         model=plain_model(task, torch.float32),
-        args=TrainingArguments(**common_arguments(task, folder), per_device_train_batch_size=POEMS_A_STEP),
+        args=TrainingArguments(**common_arguments(task, folder), per_device_train_batch_size=POEMS_PER_STEP),
         train_dataset=Dataset.from_dict({"input_ids": ids, "attention_mask": mask, "labels": ids}),
     )
 
 
 def train_trainer(task: Task, folder: Path) -> dict[str, Any]:
-    """A good user's Trainer: bfloat16, poems of like length together, padded to the longest, no labels on padding."""
+    """Trainer, well configured: bfloat16, batches of similar length, padded to the longest, no labels on padding."""
     ids = [list(example.input_ids) for example in task.examples]
     arguments = TrainingArguments(
         **common_arguments(task, folder),
-        per_device_train_batch_size=POEMS_A_STEP,
+        per_device_train_batch_size=POEMS_PER_STEP,
         train_sampling_strategy="group_by_length",
         bf16=best_dtype(best_device()) == torch.bfloat16,
     )
@@ -223,7 +224,7 @@ def train_trl(task: Task, folder: Path) -> dict[str, Any]:
 
     arguments = SFTConfig(
         **common_arguments(task, folder),
-        per_device_train_batch_size=task.rows_a_step,
+        per_device_train_batch_size=task.rows_per_step,
         packing=True,
         max_length=task.block_size,
         bf16=best_dtype(best_device()) == torch.bfloat16,

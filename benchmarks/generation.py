@@ -1,10 +1,10 @@
-"""How fast poems are written: beside transformers' `generate`, one prompt at a time, and for one and four readers.
+"""How fast poems are written, compared with transformers' `generate`, and for one and four readers at once.
 
     python -m benchmarks.generation [--model FOLDER_OR_BASE] [--gguf] [--write PAGE]
 
-All write with the sampling of params.yaml. `generate` has a key-value cache too, and may not end before its tokens are
-spent; ours goes on with new poems where some end, so both count the same number of tokens. With `--gguf` the model is
-also written as GGUF, and llama.cpp's first fifty tokens, greedy, are compared with ours.
+All use the sampling of params.yaml. `generate` has a key-value cache too, and is made to write its full number of
+tokens; ours starts a new poem where one ends, so both count the same number of tokens. With `--gguf` the model is also
+exported as GGUF, and llama.cpp's first fifty greedy tokens are compared with ours.
 """
 
 import argparse
@@ -32,7 +32,7 @@ GREEDY_TOKENS = 50
 
 
 def prompt_ids(tokenizer: PreTrainedTokenizerBase, request: Request) -> list[int]:
-    """The prompt that a request becomes."""
+    """The token ids of a request's prompt."""
     return encode_header(tokenizer, request) + encode_text(tokenizer, request.first_line)
 
 
@@ -40,7 +40,7 @@ def prompt_ids(tokenizer: PreTrainedTokenizerBase, request: Request) -> list[int
 def generate_speed(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sampling: Generation, tokens: int
 ) -> float:
-    """Tokens a second of `model.generate`, one prompt after the other."""
+    """Tokens per second of `model.generate`, one prompt after the other."""
     drawn = {"do_sample": True, **sampling.model_dump(include={"temperature", "top_p", "top_k"})}
     spent = 0.0
     for request in PROMPTS:
@@ -54,7 +54,7 @@ def generate_speed(
 def decoder_speed(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, sampling: Generation, tokens: int, together: int
 ) -> tuple[float, float]:
-    """Seconds to the first step's end, and tokens a second, of so many poems written together."""
+    """Seconds to the end of the first step, and tokens per second, of `together` poems in a batch."""
     decoder, seed = Decoder(model, tokenizer), 0
     first, written, started = 0.0, 0, time.perf_counter()
     for step in range(tokens):
@@ -69,9 +69,9 @@ def decoder_speed(
 
 @torch.inference_mode()
 def same_greedy_tokens(folder: Path) -> list[tuple[str, int]]:
-    """For each prompt, how many of the first greedy tokens of llama.cpp are those of transformers, up to fifty.
+    """For each prompt, how many of the first fifty greedy tokens of llama.cpp and transformers agree.
 
-    transformers computes in float32, so that only rounding inside llama.cpp can tell the two apart.
+    transformers computes in float32, so only rounding inside llama.cpp can make a difference.
     """
     from xllamacpp import CommonParams, Server
 
@@ -98,9 +98,9 @@ def same_greedy_tokens(folder: Path) -> list[tuple[str, int]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", help="a tuned folder or a base; by default the base of params.yaml")
-    parser.add_argument("--tokens", type=int, default=48, help="of each poem")
-    parser.add_argument("--batches", type=int, nargs="+", default=[16, 32, 64], help="poems written together")
+    parser.add_argument("--model", help="a tuned model's folder or a base; by default the base of params.yaml")
+    parser.add_argument("--tokens", type=int, default=48, help="per poem")
+    parser.add_argument("--batches", type=int, nargs="+", default=[16, 32, 64], help="sizes of batches to time")
     parser.add_argument("--gguf", action="store_true", help="compare with llama.cpp")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="write the tables to this Markdown page too")
     arguments = parser.parse_args()
@@ -108,7 +108,7 @@ def main() -> None:
     folder = resolve_base(arguments.model or params.base)
     model, tokenizer = load_base(folder, best_device())
     measured = (model, tokenizer, params.generation, arguments.tokens)
-    decoder_speed(*measured[:3], 4, 1)  # so that nothing is measured that happens once
+    decoder_speed(*measured[:3], 4, 1)  # warms up
     alone = generate_speed(*measured)
     rows = [("transformers' generate", 1, f"{alone:.1f}", "1.0")]
     for together in arguments.batches:
@@ -118,14 +118,14 @@ def main() -> None:
     for count in (1, 4):
         first, speed = decoder_speed(*measured, count)
         readers.append((count, f"{first:.2f}", f"{speed:.1f}", f"{speed / count:.1f}"))
-    where = f"{arguments.model or params.base}, {model.dtype}, on {model.device}; {arguments.tokens} tokens a poem.\n\n"
-    tables = where + markdown(("writer", "poems at once", "tokens a second", "times generate"), rows)
-    header = ("readers", "seconds to the first token", "tokens a second", "for each")
+    where = f"{arguments.model or params.base}, {model.dtype}, {model.device}; {arguments.tokens} tokens per poem.\n\n"
+    tables = where + markdown(("writer", "poems at once", "tokens per second", "× generate"), rows)
+    header = ("readers", "seconds to the first token", "tokens per second", "per reader")
     tables += "\n## Readers at once\n\n" + markdown(header, readers)
     if arguments.gguf:
         same = [(line, f"{count} of {GREEDY_TOKENS}") for line, count in same_greedy_tokens(folder)]
         tables += "\n## llama.cpp on the exported GGUF file\n\n"
-        tables += markdown(("prompt", "first greedy tokens that are the same"), same)
+        tables += markdown(("prompt", "first greedy tokens that agree"), same)
     print(tables)
     if arguments.write:
         write_page(arguments.write, "Writing speed", "benchmarks.generation", tables)

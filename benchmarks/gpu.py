@@ -1,17 +1,18 @@
-"""Our training against the seed's recipe on this machine's GPU, with nothing installed but torch and transformers.
+"""Our training against a baseline recipe on this machine's GPU; it needs torch and transformers and nothing else.
 
     python -m benchmarks.gpu BASE_FOLDER [--poems FILE] [--whole-job] [--write docs/results/gpu.md]
 
-takes weights and tokenizer from a folder (`python -m pipeline.modeling.base` says where a packaged base lies) and poems
-from JSON lines (`text`, `language`, and where known `title` and `author`; .gz too) or Parquet; without them it makes up
-token ids with the lengths of short poems. It prints
+It takes weights and tokenizer from a folder (`python -m pipeline.modeling.base` prints where a packaged base is) and
+poems from JSON lines (`text`, `language`, and optionally `title` and `author`; .gz too) or Parquet. Without poems it
+makes up token ids as long as short poems. It measures
 
-- ours, in each variant: packed rows, bfloat16, the loss by chunks; attention by torch's SDPA with a mask, poem by poem
-  without one, or by FlexAttention, which passes over blocks of other poems; with and without torch.compile. One that
-  fails says why and the rest go on;
-- seed: float32, six poems a step, each padded to 1,024 tokens, labels on the padding, as transformers' Trainer does it;
-- the time of the seed-scale job, 23,128 poems three times over: from the measured speed, or with `--whole-job` by doing
-  it, tokenizing and packing included, with the fastest variant.
+- ours, in each variant: packed rows, bfloat16, the loss in chunks; attention by torch's SDPA with a mask, poem by poem
+  without one, or by FlexAttention, which skips blocks of other poems; with and without torch.compile. A variant that
+  fails is reported with its error, and the rest go on;
+- baseline: transformers' Trainer as many tutorials use it: float32, six poems per step, each padded to 1,024 tokens,
+  labels on the padding;
+- the time of a large job, three epochs of 23,128 poems: projected from the measured speed, or with `--whole-job`
+  measured, tokenizing and packing included, with the fastest variant.
 """
 
 import argparse
@@ -31,8 +32,7 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from benchmarks.page import markdown, write_page
-from pipeline.modeling.flops import flops_per_token
-from pipeline.modeling.hardware import compile_layers, peak_memory_gb
+from pipeline.modeling.hardware import compile_layers, flops_per_token, peak_memory_gb
 from pipeline.modeling.likelihood import packed_loss
 from pipeline.modeling.prompt import Request, context_length, language_token
 from pipeline.training.packing import Example, examples_of, pack
@@ -47,12 +47,12 @@ VARIANTS = {  # finetune.attention and finetune.compile
 }
 WARM_UP = 5  # steps before the clock starts: compilation, the allocator, the choice of kernels
 JOB_POEMS, JOB_EPOCHS = 23_128, 3
-SEED_POEMS, SEED_LENGTH = 6, 1024
+BASELINE_POEMS, BASELINE_LENGTH = 6, 1024
 
 
 @dataclass
 class Measured:
-    """What some steps took; `loss` is that of the last one, in nats a token that the contender counts."""
+    """What some steps took; `loss` is that of the last step, in nats per token that the contender counts."""
 
     tokens: int
     steps: int
@@ -63,7 +63,7 @@ class Measured:
 
 
 def read_poems(path: Path) -> Iterator[tuple[Request, str]]:
-    """The poems of a file, each with what its header says."""
+    """The poems of a file, each with the request that its header makes."""
     if path.suffix == ".parquet":
         import pyarrow.parquet  # pandas and pyarrow are not on every machine, and needed for this alone
 
@@ -77,7 +77,7 @@ def read_poems(path: Path) -> Iterator[tuple[Request, str]]:
 
 
 def made_up_examples(count: int, block_size: int, vocabulary: int) -> list[Example]:
-    """Token ids at random, as many to a poem as short poems have (half of them more than 180)."""
+    """Random token ids, as many for a poem as short poems have (a median of 180)."""
     random = np.random.default_rng(0)
     lengths = np.exp(random.normal(np.log(180), 0.7, count)).astype(int).clip(24, block_size)
     return [Example(random.integers(10, vocabulary, length).tolist(), 12) for length in lengths]
@@ -96,7 +96,7 @@ def adam(model: PreTrainedModel) -> torch.optim.Optimizer:
 
 
 def timed(step: Callable[[int], tuple[Tensor, int]], steps: int, warm_up: int, flops: float) -> Measured:
-    """Time `steps` steps after `warm_up` of them; `step` gives a loss on the device and its real tokens."""
+    """Time `steps` steps after `warm_up` others; `step` returns a loss on the device and the number of real tokens."""
     tokens, started = 0, time.perf_counter()
     for number in range(warm_up + steps):
         if number == warm_up:
@@ -110,7 +110,7 @@ def timed(step: Callable[[int], tuple[Tensor, int]], steps: int, warm_up: int, f
 
 
 def wait() -> None:
-    """Until the GPU has done what it was given."""
+    """Wait until the GPU has finished its work."""
     if DEVICE.type == "cuda":
         torch.cuda.synchronize()
 
@@ -118,7 +118,7 @@ def wait() -> None:
 def train_ours(
     base: Path, tokenizer: PreTrainedTokenizerBase, examples: list[Example], arguments: argparse.Namespace, variant: str
 ) -> Callable[[int, int], Measured]:
-    """A function that trains for some steps in a variant, after some that warm up; rows are taken in turn."""
+    """A function that trains a variant for some steps, after some to warm up, and measures them."""
     attention, compiled = VARIANTS[variant]
     model = load(base, len(tokenizer), attention)
     if compiled:
@@ -144,17 +144,19 @@ def train_ours(
     return lambda steps, warm_up: timed(step, steps, warm_up, flops)
 
 
-def train_seed(
+def train_baseline(
     base: Path, tokenizer: PreTrainedTokenizerBase, examples: list[Example], arguments: argparse.Namespace
 ) -> Measured:
-    """The seed's arithmetic: what its Trainer did, without its bookkeeping."""
+    """The baseline's arithmetic: what its Trainer computes, without the bookkeeping."""
     model = load(base, len(tokenizer), "sdpa")
-    optimizer, length = adam(model), min(SEED_LENGTH, context_length(model.config))
+    optimizer, length = adam(model), min(BASELINE_LENGTH, context_length(model.config))
     lengths = np.array([len(example.input_ids) for example in examples])
 
     def step(number: int) -> tuple[Tensor, int]:
-        poems = [examples[(number * SEED_POEMS + place) % len(examples)].input_ids for place in range(SEED_POEMS)]
-        ids = torch.full((SEED_POEMS, length), tokenizer.pad_token_id or 0)
+        poems = [
+            examples[(number * BASELINE_POEMS + place) % len(examples)].input_ids for place in range(BASELINE_POEMS)
+        ]
+        ids = torch.full((BASELINE_POEMS, length), tokenizer.pad_token_id or 0)
         mask = torch.zeros_like(ids)
         for row, poem in enumerate(poems):
             ids[row, : len(poem)] = torch.tensor(poem[:length])
@@ -167,11 +169,11 @@ def train_seed(
         return loss.detach(), int(mask.sum())
 
     flops = flops_per_token(model, float((lengths * (lengths + 1) / 2).sum() / lengths.sum()))
-    return timed(step, arguments.seed_steps, min(WARM_UP, arguments.seed_steps), flops)
+    return timed(step, arguments.baseline_steps, min(WARM_UP, arguments.baseline_steps), flops)
 
 
 def table(measured: dict[str, Measured], seconds_of_job: dict[str, float], peak: float) -> str:
-    """The contenders side by side; the share of the peak counts what real tokens need and nothing else."""
+    """The contenders side by side; the use of the peak counts what real tokens need and nothing else."""
     speeds = {name: found.tokens / found.seconds for name, found in measured.items()}
     rows = [
         (
@@ -179,7 +181,7 @@ def table(measured: dict[str, Measured], seconds_of_job: dict[str, float], peak:
             found.steps,
             f"{found.seconds / found.steps:.3f}",
             f"{speeds[name]:,.0f}",
-            f"{speeds[name] / speeds['seed']:.1f}",
+            f"{speeds[name] / speeds['baseline']:.1f}",
             f"{found.flops / found.seconds / peak:.1%}",
             f"{found.peak_memory:.1f}",
             f"{found.loss:.3f}",
@@ -187,22 +189,27 @@ def table(measured: dict[str, Measured], seconds_of_job: dict[str, float], peak:
         )
         for name, found in measured.items()
     ]
-    figures = ("real tokens a second", "times the seed's", f"of {peak / 1e12:.0f} TFLOP/s", "peak GB", "last loss")
-    return markdown(("contender", "steps", "seconds a step", *figures, "minutes of the job, projected"), rows)
+    metrics = ("real tokens per second", "× baseline", f"of {peak / 1e12:.0f} TFLOP/s", "peak GB", "last loss")
+    return markdown(("contender", "steps", "seconds per step", *metrics, "minutes of the job, projected"), rows)
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("base", type=Path, help="a folder with weights and tokenizer")
-    parser.add_argument("--poems", type=Path, help="JSON lines or Parquet; made up where there is none")
-    parser.add_argument("--count", type=int, default=JOB_POEMS, help="poems to take or make up, at most")
-    parser.add_argument("--block-size", type=int, default=1024, help="tokens a packed row")
-    parser.add_argument("--rows", type=int, default=32, help="packed rows a step")
+    parser.add_argument("--poems", type=Path, help="JSON lines or Parquet; by default made-up token ids")
+    parser.add_argument("--count", type=int, default=JOB_POEMS, help="how many poems to take or make up, at most")
+    parser.add_argument("--block-size", type=int, default=1024, help="tokens per packed row")
+    parser.add_argument("--rows", type=int, default=32, help="packed rows per step")
     parser.add_argument("--steps", type=int, default=30, help="timed steps of ours")
-    parser.add_argument("--seed-steps", type=int, default=20, help="timed steps of the seed's recipe")
+    parser.add_argument("--baseline-steps", type=int, default=20, help="timed steps of the baseline")
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
-    parser.add_argument("--whole-job", action="store_true", help="do the whole job with the fastest variant")
-    parser.add_argument("--peak-flops", type=float, default=790e12, help="what the GPU's matrices reach in bfloat16")
+    parser.add_argument("--whole-job", action="store_true", help="also measure the whole job with the fastest variant")
+    parser.add_argument(
+        "--peak-flops",
+        type=float,
+        default=790e12,
+        help="bfloat16 FLOP/s of the GPU in large products",
+    )
     parser.add_argument("--write", type=Path, metavar="PAGE", help="write the tables to this Markdown page too")
     return parser.parse_args()
 
@@ -223,16 +230,16 @@ def main() -> None:
 
     examples = make_examples()
     tokens, count = sum(len(example.input_ids) for example in examples), len(poems) or arguments.count
-    measured = {"seed": train_seed(base, tokenizer, examples, arguments)}
+    measured = {"baseline": train_baseline(base, tokenizer, examples, arguments)}
     failed = []
     for variant in arguments.variants:
         start_afresh()
         try:
-            # No name for the trainer, which would keep its model on the GPU beside the next one's.
+            # Unnamed, since a name would keep its model on the GPU beside the next one's.
             measured[f"ours, {variant}"] = train_ours(base, tokenizer, examples, arguments, variant)(
                 arguments.steps, WARM_UP
             )
-        except Exception as error:  # a variant may lack a kernel here; the others are still to be measured
+        except Exception as error:  # a variant may lack a kernel here; measure the others
             failed.append(f"{variant}: {type(error).__name__}: {str(error).splitlines()[0]}")
     job_tokens = JOB_EPOCHS * tokens * JOB_POEMS / count
     seconds_of_job = {name: job_tokens / found.tokens * found.seconds for name, found in measured.items()}
@@ -243,7 +250,7 @@ def main() -> None:
         *(f"Failed: {line}\n" for line in failed),
     ]
     if arguments.whole_job:
-        fastest = min(seconds_of_job.keys() - {"seed"}, key=seconds_of_job.__getitem__).removeprefix("ours, ")
+        fastest = min(seconds_of_job.keys() - {"baseline"}, key=seconds_of_job.__getitem__).removeprefix("ours, ")
         start_afresh()
         started = time.perf_counter()
         examples = make_examples()
@@ -261,7 +268,7 @@ def main() -> None:
 
 
 def start_afresh() -> None:
-    """Forget what the last contender compiled and held."""
+    """Free what the last contender compiled and allocated."""
     gc.collect()
     torch.compiler.reset()
     if DEVICE.type == "cuda":

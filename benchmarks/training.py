@@ -1,17 +1,17 @@
-"""Our training against what a user would pick instead: the same base, poems, tokens and learning rate, one machine.
+"""Our training against the alternatives: the same base, poems, tokens, learning rate and machine.
 
     python -m benchmarks.training [--base smollm2-135m] [--tokens 12000] [--method full] [--write PAGE]
 
 Every contender trains in a process of its own on the same examples of `data/tokens/train.parquet`, one after the
 other, and is measured by the same function on the same validation poems:
 
-- ours: packed rows, bfloat16, the loss by chunks of the vocabulary's logits;
-- seed: the GPT-2 recipe this project began with: transformers' Trainer, float32, six poems a step, each padded to
-  1,024 tokens, labels on the padding too. It is slow, so it stops after `--seed-steps`;
-- trainer: a good user's transformers Trainer: padded to the longest of the batch, grouped by length, bfloat16, no
-  labels on padding;
+- ours: packed rows, bfloat16, the loss in chunks of logits;
+- baseline: a common GPT-2 recipe: transformers' Trainer, float32, six poems per step, each padded to 1,024 tokens,
+  labels on the padding too. It is slow, so it stops after `--baseline-steps`;
+- trainer: transformers' Trainer, well configured: padded to the longest poem of the batch, grouped by length, bfloat16,
+  no labels on padding;
 - trl: TRL's SFTTrainer with packing, bfloat16;
-- compiled: ours by way of torch.compile, only where `--only ours compiled` asks for it. The time includes compilation.
+- compiled: ours with torch.compile, only with `--only ours compiled`. The time includes compilation.
 """
 
 import argparse
@@ -26,7 +26,7 @@ from typing import Any
 
 from transformers import AutoTokenizer, set_seed
 
-from benchmarks.contenders import POEMS_A_STEP, WARM_UP, Task, train_ours, train_seed, train_trainer, train_trl
+from benchmarks.contenders import POEMS_PER_STEP, WARM_UP, Task, train_baseline, train_ours, train_trainer, train_trl
 from benchmarks.page import markdown, write_page
 from pipeline.common.params import load_params
 from pipeline.common.tables import read_table
@@ -38,25 +38,25 @@ TOKENS = Path("data/tokens")
 CONTENDERS = {
     "ours": "ours",
     "compiled": "ours, torch.compile",
-    "seed": "(a) the GPT-2 seed's recipe",
-    "trainer": "(b) a good user's Trainer",
+    "baseline": "(a) a common GPT-2 recipe",
+    "trainer": "(b) Trainer, well configured",
     "trl": "(c) TRL's SFTTrainer, packing",
 }
 
 
 def make_task(arguments: argparse.Namespace, cut_vocabulary: bool = False) -> Task:
-    """The same task in every process that is given the same arguments."""
+    """The task that all contenders share; the same arguments give the same task in every process."""
     params = load_params()
     base = resolve_base(arguments.base)
     tokenizer, kept = AutoTokenizer.from_pretrained(base), None
-    knobs = params.tokenize.model_copy(update={"block_size": arguments.block_size})
+    options = params.tokenize.model_copy(update={"block_size": arguments.block_size})
     poems = read_table(TOKENS / "train.parquet").sample(frac=1, random_state=0)
     if cut_vocabulary:
-        kept = kept_tokens(tokenizer, used_tokens(poems, tokenizer, params.languages, knobs))
+        kept = kept_tokens(tokenizer, used_tokens(poems, tokenizer, params.languages, options))
         tokenizer = cut_tokenizer(tokenizer, kept)
     add_language_tokens(tokenizer, list(params.languages))
     examples, tokens = [], 0
-    for example in tokenize_poems(poems, tokenizer, knobs, training=True):
+    for example in tokenize_poems(poems, tokenizer, options, training=True):
         if tokens + len(example.input_ids) <= arguments.tokens:
             examples.append(example)
             tokens += len(example.input_ids)
@@ -75,7 +75,7 @@ def make_task(arguments: argparse.Namespace, cut_vocabulary: bool = False) -> Ta
         examples=examples,
         validation=validation,
         block_size=arguments.block_size,
-        rows_a_step=arguments.rows,
+        rows_per_step=arguments.rows,
         marks=arguments.mark,
         kept=kept,
     )
@@ -89,14 +89,14 @@ def run_contender(name: str, arguments: argparse.Namespace) -> dict[str, Any]:
         runs: dict[str, Callable[[], dict[str, Any]]] = {
             "ours": lambda: train_ours(task),
             "compiled": lambda: train_ours(task, compiled=True),
-            "seed": lambda: train_seed(task, Path(temporary), arguments.seed_steps),
+            "baseline": lambda: train_baseline(task, Path(temporary), arguments.baseline_steps),
             "trainer": lambda: train_trainer(task, Path(temporary)),
             "trl": lambda: train_trl(task, Path(temporary)),
         }
         return runs[name]()
 
 
-def run_apart(name: str, own: Sequence[str], marks: Sequence[int]) -> dict[str, Any]:
+def run_in_process(name: str, own: Sequence[str], marks: Sequence[int]) -> dict[str, Any]:
     """Train one contender in a process of its own."""
     with tempfile.TemporaryDirectory() as temporary:
         found = Path(temporary) / "found.json"
@@ -118,7 +118,7 @@ def run_apart(name: str, own: Sequence[str], marks: Sequence[int]) -> dict[str, 
 
 
 def table(found: dict[str, dict[str, Any]], method: str) -> str:
-    """The contenders side by side, each with how many times its speed ours has."""
+    """The contenders side by side, each with how many times as fast ours is."""
     speeds = {name: report["tokens"] / report["seconds"] for name, report in found.items()}
     warmed = {name: warm_speed(report) for name, report in found.items()}
     rows = [
@@ -132,13 +132,13 @@ def table(found: dict[str, dict[str, Any]], method: str) -> str:
             warmed[name],
             f"{1000 * report['core_seconds'] / report['tokens']:.1f}",
             f"{report['peak_memory']:.1f}",
-            "; ".join(f"{figure:.4f} ({tokens:,})" for tokens, figure in report["figures"]),
+            "; ".join(f"{score:.4f} ({tokens:,})" for tokens, score in report["scores"]),
         )
         for name, report in found.items()
     ]
-    header = ("contender", "trains", "steps", "real tokens", "real tokens a second", "ours is faster by")
+    header = ("contender", "trains", "steps", "real tokens", "real tokens per second", "ours is faster by")
     header += (f"after {WARM_UP} steps",)
-    header += ("core seconds for 1,000", "peak GB")
+    header += ("core seconds per 1,000", "peak GB")
     return markdown((*header, "validation bits per byte (after real tokens)"), rows)
 
 
@@ -150,26 +150,26 @@ def warm_speed(report: dict[str, Any]) -> str:
 
 
 def settings(arguments: argparse.Namespace) -> str:
-    """What was the same for all, and what was not, in words."""
+    """What was the same for all contenders and what was not, as a paragraph."""
     return (
-        f"Base {arguments.base}, method {arguments.method}, AdamW at {arguments.learning_rate:g} throughout, the same "
-        f"poems once each. Ours and (c) take {arguments.rows} rows of {arguments.block_size} tokens a step, (a) and "
-        f"(b) {POEMS_A_STEP} poems. (a) stops after {arguments.seed_steps} steps: compare its bits per byte with "
-        "the others' after as many tokens.\n\n"
+        f"Base {arguments.base}, method {arguments.method}, AdamW at a constant {arguments.learning_rate:g}, one epoch "
+        f"of the same poems. Ours and (c) take {arguments.rows} rows of {arguments.block_size} tokens per step, (a) "
+        f"and (b) {POEMS_PER_STEP} poems. (a) stops after {arguments.baseline_steps} steps: compare its bits per byte "
+        "with the others' after as many tokens.\n\n"
     )
 
 
 def parse_arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--base", default="smollm2-135m")
-    parser.add_argument("--method", choices=("full", "lora"), default="full", help="lora leaves the seed's recipe out")
+    parser.add_argument("--method", choices=("full", "lora"), default="full", help="lora leaves the baseline out")
     parser.add_argument("--tokens", type=int, default=12_000, help="real tokens to train on, at most")
-    parser.add_argument("--seed-steps", type=int, default=2, help="steps after which the seed's recipe stops")
-    parser.add_argument("--block-size", type=int, default=512, help="tokens a packed row")
-    parser.add_argument("--rows", type=int, default=2, help="packed rows a step")
+    parser.add_argument("--baseline-steps", type=int, default=2, help="steps after which the baseline stops")
+    parser.add_argument("--block-size", type=int, default=512, help="tokens per packed row")
+    parser.add_argument("--rows", type=int, default=2, help="packed rows per step")
     parser.add_argument("--learning-rate", type=float, default=1e-4)
     parser.add_argument("--validation", type=int, default=8, help="poems of each language")
-    parser.add_argument("--only", nargs="+", choices=CONTENDERS, help="these contenders and no others")
+    parser.add_argument("--only", nargs="+", choices=CONTENDERS, help="only these contenders")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="write the tables to this Markdown page too")
     parser.add_argument("--contender", choices=CONTENDERS, help=argparse.SUPPRESS)
     parser.add_argument("--found", type=Path, help=argparse.SUPPRESS)
@@ -183,13 +183,13 @@ def main() -> None:
         found = run_contender(arguments.contender, arguments)
         arguments.found.write_text(json.dumps(found), encoding="utf-8")
         return
-    left_out = {"compiled"} if arguments.method == "full" else {"compiled", "seed"}
+    left_out = {"compiled"} if arguments.method == "full" else {"compiled", "baseline"}
     chosen = arguments.only or [name for name in CONTENDERS if name not in left_out]
     results: dict[str, dict[str, Any]] = {}
     marks: list[int] = []
-    for name in sorted(chosen, key=lambda name: name != "seed"):  # the others are measured where the seed's stops too
-        results[name] = run_apart(name, sys.argv[1:], marks)
-        if name == "seed":
+    for name in sorted(chosen, key=lambda name: name != "baseline"):  # the others are also measured where it stops
+        results[name] = run_in_process(name, sys.argv[1:], marks)
+        if name == "baseline":
             marks = [results[name]["tokens"]]
         print(f"{name}: {results[name]}", file=sys.stderr, flush=True)
     tables = settings(arguments) + table(

@@ -1,9 +1,9 @@
-"""What a vocabulary cut to the poems gives: speed of training and of writing, memory, size, and what it costs.
+"""What a vocabulary cut to the poems gains in speed, memory and size, and what it costs in fit.
 
     python -m benchmarks.vocabulary [--base gemma-3-270m] [--tokens 4000] [--write docs/results/vocabulary.md]
 
 trains the base on the same poems of `data/tokens/train.parquet` with its whole vocabulary and with one cut to those
-poems, each in a process of its own, measures both on the same validation poems, and lets both write.
+poems, each in a process of its own, scores both on the same validation poems, and times both as they write.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from pipeline.modeling.base import best_device, best_dtype
 from pipeline.modeling.prompt import Request
 from pipeline.training.adapters import prepare_model
 
-LEARNING_RATE = 2e-5  # of some steps without warm-up, which more would harm
+LEARNING_RATE = 2e-5  # low, for a few steps without warm-up
 
 
 def measure(cut: bool, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -56,7 +56,7 @@ def measure(cut: bool, arguments: argparse.Namespace) -> dict[str, Any]:
         "parameters": parameters,
         "megabytes": parameters * torch.bfloat16.itemsize / 1e6,
         "before": before,
-        "after": trained["figures"][-1][1],
+        "after": trained["scores"][-1][1],
         "tokens": trained["tokens"],
         "training": trained["tokens"] / trained["seconds"],
         "peak_memory": trained["peak_memory"],
@@ -73,9 +73,9 @@ def table(found: dict[str, dict[str, Any]]) -> str:
         ("validation bits per byte before training", "before", "{:.4f}"),
         ("validation bits per byte after training", "after", "{:.4f}"),
         ("real tokens trained on", "tokens", "{:,}"),
-        ("training, real tokens a second", "training", "{:.0f}"),
+        ("training, real tokens per second", "training", "{:.0f}"),
         ("training, peak GB", "peak_memory", "{:.1f}"),
-        ("writing, a batch at once, tokens a second", "writing", "{:.0f}"),
+        ("writing in a batch, tokens per second", "writing", "{:.0f}"),
     ]
     rows = [(name, *(form.format(report[key]) for report in found.values())) for name, key, form in lines]
     return markdown(("", *found), rows)

@@ -1,1 +1,1 @@
-"""Base models and all that knows their insides: prompt, vocabulary, attention, likelihood, hardware."""
+"""Base models and what depends on their insides: prompt, vocabulary, attention, likelihood, hardware."""

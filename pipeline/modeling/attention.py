@@ -1,8 +1,8 @@
-"""Attention for packed rows, each poem on its own.
+"""Attention for packed rows, in which each poem attends to itself alone.
 
-Of the pairs of positions of a row, most belong to two poems and are masked. Poem by poem there is less to compute: on
-two cores it takes a third of the time that torch's masked attention takes. On a GPU all poems go at once through
-torch's FlashAttention for sequences of differing length (`varlen_attn`, from torch 2.11 on), without a mask.
+Most pairs of positions in a row belong to two poems, and masked attention computes them in vain. Attending poem by poem
+takes a third of its time on two cores. On a GPU all poems go at once through torch's FlashAttention for sequences of
+different lengths (`varlen_attn`, torch 2.11 and later), without a mask.
 """
 
 from typing import Any
@@ -20,25 +20,25 @@ BY_POEM = "by_poem"
 
 
 def attend_poem_by_poem(model: PreTrainedModel, position_ids: Tensor) -> dict[str, Any]:
-    """Make a model attend poem by poem wherever it is told where poems start.
+    """Let a model attend poem by poem in each forward pass that gets the arguments returned here.
 
     Args:
-        position_ids: `(rows, length)`, starting at 0 with each poem and staying 0 on padding; on the CPU, where finding
-            the poems waits for no GPU.
+        position_ids: `(rows, length)`, starting at 0 with each poem and staying 0 on padding; on the CPU, so that
+            finding the poems waits for no GPU.
 
     Returns:
-        The keyword arguments that tell it so, for the model's forward pass; without them the model attends as ever.
+        Keyword arguments for the model's forward pass; without them the model attends as usual.
     """
     if model.config._attn_implementation != BY_POEM:
         model.set_attn_implementation(BY_POEM)
     borders = on_device(poem_borders(position_ids), model.device)
-    torch._dynamo.maybe_mark_dynamic(borders, 0)  # every step has another number of poems
-    # A mask of four dimensions counts as ready-made, or transformers would make one that nothing looks at.
+    torch._dynamo.maybe_mark_dynamic(borders, 0)  # the number of poems differs from step to step
+    # transformers takes a mask of four dimensions as it is; otherwise it would make one that nothing reads.
     return {"poems": borders, "attention_mask": borders.new_ones(1, 1, 1, 1)}
 
 
 def poem_borders(position_ids: Tensor) -> Tensor:
-    """Where poems begin, and the last one ends, in all rows joined end to end; a row's padding counts as one poem.
+    """Where each poem begins, and the last one ends, in all rows joined end to end; padding counts as one poem.
 
     Returns:
         An int32 tensor that ascends from 0 to the number of positions.
@@ -61,28 +61,28 @@ def attention(
     poems: Tensor | None = None,
     **rest: Any,
 ) -> tuple[Tensor, None]:
-    """Causal attention within poems; what transformers asks of an attention function, plus `poems`.
+    """Causal attention within poems, with the signature of a transformers attention function plus `poems`.
 
     Args:
         query: `(rows, heads, length, head size)`; key and value may have fewer heads, each for a group of the query's.
-        poems: their borders in all rows joined end to end, as `poem_borders` finds them.
+        poems: their borders, as `poem_borders` returns them.
 
     Returns:
         `(rows, length, heads, head size)`.
 
     Raises:
-        BadInput: the GPU is to do what its kernel does not know.
+        BadInput: the GPU kernel lacks the data type, or dropout.
     """
     if poems is None:
         options = {"scaling": scaling, "dropout": dropout, "sliding_window": sliding_window}
         return sdpa_attention_forward(module, query, key, value, attention_mask, **options, **rest)
     scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
-    attend = attend_in_turn if query.device.type == "cpu" else attend_at_once
+    attend = attend_one_by_one if query.device.type == "cpu" else attend_at_once
     return attend(query, key, value, poems, scaling, dropout, sliding_window), None
 
 
-@torch.compiler.disable  # which would write out each poem, and anew for the next batch
-def attend_in_turn(
+@torch.compiler.disable  # it would unroll the loop over poems, and compile again for the next batch
+def attend_one_by_one(
     query: Tensor, key: Tensor, value: Tensor, borders: Tensor, scaling: float, dropout: float, window: int | None
 ) -> Tensor:
     rows, heads, length, size = query.shape
@@ -98,22 +98,22 @@ def attend_at_once(
     from torch.nn.attention.varlen import varlen_attn
 
     if dropout or value.dtype not in (torch.bfloat16, torch.float16):
-        problem = f"{BY_POEM!r} on a GPU is for 16-bit numbers without dropout, not {value.dtype} with {dropout}"
+        problem = f"{BY_POEM!r} on a GPU needs 16-bit numbers and no dropout, not {value.dtype} with {dropout}"
         raise BadInput("params.yaml: finetune.attention", problem, "Set it to sdpa")
     heads, length = query.shape[1:3]
-    # Rotary positions may have made queries and keys float32; groups of heads are known to torch 2.12 and later only.
+    # Rotary positions may have made queries and keys float32; torch before 2.12 does not know groups of heads.
     joined = (
         repeat_kv(whole, heads // whole.shape[1]).to(value.dtype).transpose(1, 2).flatten(0, 1)
         for whole in (query, key, value)
     )
-    before = -1 if window is None else window - 1  # how far a token looks back, itself not counted
+    before = -1 if window is None else window - 1  # how far back a token attends, itself not counted
     found = varlen_attn(*joined, borders, borders, length, length, scale=scaling, window_size=(before, 0))
     return found.unflatten(0, (-1, length))
 
 
 def _attend(queries: Tensor, keys: Tensor, values: Tensor, dropout: float, window: int | None) -> Tensor:
     heads, length, size = queries.shape
-    shared = queries.reshape(len(keys), -1, size)  # the queries of a group stand one after the other
+    shared = queries.reshape(len(keys), -1, size)  # the queries of a group are neighbours
     scores = torch.bmm(shared, keys.transpose(1, 2)).view(len(keys), -1, length, length)
     seen = torch.ones(length, length, dtype=torch.bool, device=queries.device).tril()
     if window is not None:

@@ -1,7 +1,7 @@
-"""How likely a model finds tokens and poems, without ever holding the logits of a whole batch.
+"""The likelihood of tokens and poems, computed without ever holding the logits of a whole batch.
 
-A vocabulary of 262,144 makes the logits of one row of 256 tokens 268 MB in float32; only the positions that count are
-turned into logits, and only a chunk of them at a time.
+With a vocabulary of 262,144 tokens the logits of 256 positions take 268 MB in float32. So only positions that count
+are turned into logits, a chunk of them at a time.
 """
 
 import math
@@ -21,10 +21,10 @@ CHUNK = 256  # positions whose logits exist at a time
 
 
 def hidden_states(model: PreTrainedModel, input_ids: Tensor, position_ids: Tensor | None = None) -> Tensor:
-    """What the language-model head reads, `(rows, length, hidden)`, for token ids of shape `(rows, length)`.
+    """The input of the language-model head, `(rows, length, hidden)`, for token ids of shape `(rows, length)`.
 
-    Attention stays inside the stretches over which `position_ids`, on the CPU, count up, so poems packed into one row
-    do not see each other.
+    Attention stays within the spans over which `position_ids`, on the CPU, count up, so poems packed into one row do
+    not see each other.
     """
     adapted = model.get_base_model() if hasattr(model, "get_base_model") else model
     device = input_ids.device
@@ -34,7 +34,7 @@ def hidden_states(model: PreTrainedModel, input_ids: Tensor, position_ids: Tenso
             packed = attend_poem_by_poem(adapted, position_ids)
         position_ids = on_device(position_ids, device)
     embedded = adapted.get_input_embeddings()(input_ids)
-    if torch.is_autocast_enabled(device.type):  # which would leave what passes from layer to layer in float32
+    if torch.is_autocast_enabled(device.type):  # it would leave the hidden states in float32
         embedded = embedded.to(torch.get_autocast_dtype(device.type))
     return adapted.base_model(
         inputs_embeds=embedded, position_ids=position_ids, use_cache=False, **packed
@@ -46,7 +46,7 @@ def packed_loss(model: PreTrainedModel, rows: dict[str, Tensor], dtype: torch.dt
 
     Args:
         rows: `input_ids`, `labels` and `position_ids` on the CPU, of shape `(rows, length)`, as `pack` makes them.
-        dtype: bfloat16 for what passes through the model under autocast, or float32.
+        dtype: bfloat16 for hidden states under autocast, or float32.
     """
     rows = {name: column.long() for name, column in rows.items()}
     input_ids = on_device(rows["input_ids"], model.device)
@@ -60,7 +60,7 @@ def summed_loss(model: PreTrainedModel, hidden: Tensor, labels: Tensor) -> Tenso
     Args:
         model: whose head and logit scaling are used.
         hidden: `(rows, length, hidden)`, as `hidden_states` gives it.
-        labels: `(rows, length)` token ids, -100 where a position does not count; not shifted. Best on the CPU, where
+        labels: `(rows, length)` token ids, not shifted, -100 where a position does not count. Best on the CPU, so that
             finding those that count waits for no GPU.
 
     Returns:
@@ -75,8 +75,7 @@ def token_losses(model: PreTrainedModel, hidden: Tensor, labels: Tensor) -> Tens
     """The negative log-likelihood, in nats, of each label that counts; arguments as for `summed_loss`.
 
     Returns:
-        A float32 tensor with one value for each counted label after the first position, row by row. It has no
-        gradient.
+        A float32 tensor with one value for each label that counts, row by row, without gradient.
     """
     states, targets = counted_positions(hidden.detach(), labels)
     weight, softcap = output_head(model).weight, softcap_of(model)
@@ -100,7 +99,7 @@ def output_head(model: PreTrainedModel) -> torch.nn.Linear:
 
 
 def check_head(model: PreTrainedModel) -> None:
-    """See that the logits computed here, from head and softcap alone, are the model's own.
+    """Check that the logits computed here, from head and softcap alone, are those of the model.
 
     Raises:
         BadInput: they are not; the head has a bias, or the model scales its logits.
@@ -116,7 +115,7 @@ def check_head(model: PreTrainedModel) -> None:
 
 
 def softcap_of(model: PreTrainedModel) -> float | None:
-    """The bound that some Gemma models put on their logits."""
+    """The bound that Gemma 2 and some other models put on their logits, if any."""
     return getattr(model.config, "final_logit_softcapping", None)
 
 
@@ -128,20 +127,20 @@ def _log_probabilities(states: Tensor, weight: Tensor, softcap: float | None) ->
 
 
 def _chunk(head: Tensor, trains: bool) -> int:
-    """How many positions' logits exist at a time: the larger, the less often the head's gradient is added up."""
-    if head.device.type == "cuda":  # logits that fill a 64th of the memory keep it busy; 2.3 GB of an H200's
+    """How many positions' logits exist at a time: more of them mean fewer additions to the head's gradient."""
+    if head.device.type == "cuda":  # a 64th of the memory, 2.3 GB on an H200, keeps it busy
         memory = torch.cuda.get_device_properties(head.device).total_memory
         return max(CHUNK, memory // 64 // (head.element_size() * len(head)) // CHUNK * CHUNK)
     return 4 * CHUNK if trains else CHUNK
 
 
 class _HeadLoss(torch.autograd.Function):
-    """Head and cross-entropy in one, a chunk of positions at a time, the gradient taken while the logits are there.
+    """Head and cross-entropy in one, a chunk of positions at a time, with the gradient computed in the forward pass.
 
-    The gradient of the loss in a logit is its probability, less one for the target, so the forward pass can finish
-    the backward pass's work and drop the logits (the fused linear cross-entropy of Hsu et al., "Liger Kernel", 2024).
-    Logits and probabilities stay in the precision they were computed in and in memory that each chunk uses anew, since
-    with a large vocabulary it is their traffic, not the arithmetic, that takes the time.
+    The gradient of the loss with respect to a logit is its probability, less one for the target. So the forward pass
+    can compute it while the logits exist, and drop them (fused linear cross-entropy; Hsu et al., "Liger Kernel", 2024).
+    Logits and probabilities stay in the precision they were computed in and in buffers that all chunks share: with a
+    large vocabulary, memory traffic takes more time than arithmetic.
     """
 
     @staticmethod
@@ -154,7 +153,7 @@ class _HeadLoss(torch.autograd.Function):
         chunk = _chunk(head, grad_weight is not None)
         buffers = torch.empty(2, min(chunk, len(states)), len(head), dtype=computed, device=states.device)
         total = torch.zeros((), device=states.device)
-        smallest = torch.finfo(torch.float32).tiny  # a target given no probability at all costs 87 nats
+        smallest = torch.finfo(torch.float32).tiny  # so a target of probability 0 costs 87 nats
         with torch.autocast(device, enabled=False):
             for start in range(0, len(states), chunk):
                 part, goal = states[start : start + chunk].to(computed), targets[start : start + chunk, None]
@@ -164,7 +163,7 @@ class _HeadLoss(torch.autograd.Function):
                     logits.div_(softcap).tanh_().mul_(softcap)
                 torch.softmax(logits, dim=-1, out=grad)
                 total -= grad.gather(1, goal).float().clamp_(min=smallest).log_().sum()
-                grad[torch.arange(len(goal), device=goal.device), goal[:, 0]] -= 1  # scatter_add_ copies all of it
+                grad[torch.arange(len(goal), device=goal.device), goal[:, 0]] -= 1  # scatter_add_ would copy all of it
                 if softcap:
                     grad *= 1 - (logits / softcap).square()
                 grad_states[start : start + chunk] = grad @ head
@@ -176,7 +175,7 @@ class _HeadLoss(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, Tensor | None, None, None]:
         grad_states, grad_weight = ctx.saved_tensors
-        # In place: with a large vocabulary a second gradient of the head would be most of the memory.
+        # In place: with a large vocabulary a second gradient of the head would take most of the memory.
         return grad_states.mul_(grad_output), None if grad_weight is None else grad_weight.mul_(grad_output), None, None
 
 
@@ -192,13 +191,13 @@ def poem_log_likelihoods(
     """The log-likelihood of each poem's text given its header, in nats.
 
     Args:
-        requests: what each poem's header says.
-        texts: the poems. One longer than the model's context is read in windows that overlap by half.
+        requests: for the header of each poem.
+        texts: the poems. One longer than the model's context is scored in windows that overlap by half.
         spoken_languages: names of languages by code, for a base model, which lacks the language tokens.
 
     Returns:
-        One value of at most 0 a poem, in the order given. The end-of-text token is not scored, since a figure per
-        byte of text must not hold what is not text.
+        One value of at most 0 for each poem, in the order given. The end-of-text token is not scored, since bits per
+        byte must count nothing that is not text.
     """
     windows = [
         (poem, window, read)
@@ -214,7 +213,7 @@ def poem_log_likelihoods(
     for start in range(0, len(windows), batch_size):
         poems, rows, reads = zip(*windows[start : start + batch_size], strict=True)
         width = max(map(len, rows))
-        # Padding stands on the right, where causal attention keeps it out of sight of the poem.
+        # With padding on the right, causal attention keeps poems from seeing it.
         input_ids = torch.tensor([row + [0] * (width - len(row)) for row in rows])
         labels = torch.full(input_ids.shape, -100)
         for index, (row, read) in enumerate(zip(rows, reads, strict=True)):
@@ -228,7 +227,7 @@ def poem_log_likelihoods(
 
 
 def _windows(prompt: list[int], text: list[int], context: int) -> list[tuple[list[int], int]]:
-    """Cut a text into windows that fit the context, each with the position from which its tokens are new."""
+    """Cut a text into windows that fit the context, each with the position of its first new token."""
     room = context - len(prompt)
     windows = [(prompt + text[:room], len(prompt))]
     for start in range(room, len(text), max(1, room // 2)):
@@ -239,8 +238,8 @@ def _windows(prompt: list[int], text: list[int], context: int) -> list[tuple[lis
 
 
 def bits_per_byte(log_likelihoods: Sequence[float], texts: Sequence[str]) -> float:
-    """Bits a model needs for each UTF-8 byte of text: −Σ log-likelihood / (ln 2 · bytes). Lower is better.
+    """Bits that a model needs per UTF-8 byte of text: −Σ log-likelihood / (ln 2 · bytes). Lower is better.
 
-    It compares models whose tokenizers differ, which perplexity a token cannot (Gao et al., "The Pile", 2020, §3.1).
+    Unlike perplexity per token, it compares models with different tokenizers (Gao et al., "The Pile", 2020, §3.1).
     """
     return -sum(log_likelihoods) / (math.log(2) * sum(len(text.encode()) for text in texts))

@@ -1,6 +1,6 @@
-"""The prompt format: how a poem becomes training text, and how a request becomes a prompt.
+"""The prompt format, in which poems become training text and requests become prompts.
 
-A header, then the lines, then the tokenizer's end-of-text token:
+A header, the lines of the poem, and the tokenizer's end-of-text token:
 
     <|es|>Style: soneto
     Author: Inés Barrientos
@@ -8,8 +8,8 @@ A header, then the lines, then the tokenizer's end-of-text token:
 
     first line …
 
-The language token is always there; each field may be missing, and with none the header is `<|es|>` and a newline.
-A base model has never seen the language tokens, so for it the header names the language in words instead.
+The language token is always there. Each field may be missing; without any, the header is `<|es|>` and a newline. A base
+model does not know the language tokens, so for it the header names the language in words instead.
 """
 
 import re
@@ -23,7 +23,7 @@ from transformers import PreTrainedTokenizerBase
 
 from pipeline.common.text import LANGUAGE_CODE
 
-if TYPE_CHECKING:  # its name changed with transformers 5, and benchmarks.gpu runs under what a machine has
+if TYPE_CHECKING:  # transformers 5 renamed it, and benchmarks.gpu runs with the version that a machine has
     from transformers import PreTrainedConfig
 
 FIELDS = ("style", "author", "title")
@@ -31,7 +31,7 @@ FIELDS = ("style", "author", "title")
 
 @dataclass(frozen=True)
 class Request:
-    """What a poem is asked for with: a language, what is known of it, and the lines it must start with."""
+    """What a poem is requested with: a language, optional fields, and the line or lines it must start with."""
 
     language: str
     style: str | None = None
@@ -41,7 +41,7 @@ class Request:
 
 
 def poem_request(poem: dict[str, str | None]) -> Request:
-    """What a row of the table of poems says of a poem."""
+    """The request that a row of the table of poems answers."""
     return Request(poem["language"], style=poem["style"], author=poem["author"], title=poem["title"])
 
 
@@ -54,7 +54,7 @@ def header(request: Request, spoken_language: str | None = None) -> str:
     """The text before the first line.
 
     Args:
-        request: whose language and fields are named.
+        request: names the language and the fields.
         spoken_language: the language's name in words ("Spanish"), for a base model that lacks the tokens.
     """
     fields = [(name, _one_line(getattr(request, name))) for name in FIELDS]
@@ -63,7 +63,7 @@ def header(request: Request, spoken_language: str | None = None) -> str:
 
 
 def languages_of(tokenizer: PreTrainedTokenizerBase) -> list[str]:
-    """The languages whose control tokens a tokenizer has; none for a base model's.
+    """The languages whose control tokens a tokenizer has; empty for a base model's.
 
     *tokenize* adds them last, so a base's own `<|end|>` or `<|pad|>` is not taken for a language.
     """
@@ -74,12 +74,12 @@ def languages_of(tokenizer: PreTrainedTokenizerBase) -> list[str]:
 
 
 def drop_fields(request: Request, probability: float, random: Random) -> Request:
-    """Leave each field out with `probability`, so that the model learns to write from any subset of them."""
+    """Drop each field with `probability`, so that the model learns to write from any subset of them."""
     return replace(request, **{name: None for name in FIELDS if random.random() < probability})
 
 
 def context_length(config: "PreTrainedConfig") -> int:
-    """The most tokens a model reads at once; without bound where its config names none."""
+    """The most tokens that a model reads at once; practically unlimited where its config names no limit."""
     return getattr(config, "max_position_embeddings", None) or 1 << 30
 
 
@@ -88,14 +88,14 @@ def encode_header(
 ) -> list[int]:
     """The token ids of a header, after the begin-of-text token where the tokenizer has one.
 
-    Header and text are encoded apart, in training as in generation, so that no token straddles the two.
+    Header and text are encoded separately, in training and in generation, so that no token straddles the two.
     """
     start, text = _control_tokens(tokenizer, request, spoken_language)
     return start + encode_text(tokenizer, text)
 
 
 def encode_headers(tokenizer: PreTrainedTokenizerBase, requests: Sequence[Request]) -> list[list[int]]:
-    """`encode_header` of each request, on all cores."""
+    """`encode_header` for each request, on all cores."""
     headers = [_control_tokens(tokenizer, request) for request in requests]
     texts = tokenizer([text for _, text in headers], add_special_tokens=False, split_special_tokens=True)
     return [start + ids for (start, _), ids in zip(headers, texts["input_ids"], strict=True)]
@@ -104,7 +104,7 @@ def encode_headers(tokenizer: PreTrainedTokenizerBase, requests: Sequence[Reques
 def _control_tokens(
     tokenizer: PreTrainedTokenizerBase, request: Request, spoken_language: str | None = None
 ) -> tuple[list[int], str]:
-    """The ids that no text can spell with which a header begins, and the text that follows them."""
+    """The control tokens at the start of a header, which no text can spell, and the text that follows them."""
     ids = [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []
     text = header(request, spoken_language)
     control = tokenizer.convert_tokens_to_ids(language_token(request.language))
@@ -114,7 +114,7 @@ def _control_tokens(
 
 
 def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """The token ids of what people wrote: a `<|es|>` or an end-of-text in it is spelt out, and controls nothing."""
+    """The token ids of a poem's text: a `<|es|>` or an end-of-text token in it is spelled out and controls nothing."""
     return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
 
 

@@ -1,13 +1,13 @@
-"""A vocabulary cut to what a corpus uses: a smaller model that reads and writes the same.
+"""Cut a vocabulary to the tokens that a corpus uses, for a smaller model that reads and writes the same texts.
 
-Gemma's 262,144 tokens serve 140 languages and hold 168 of its 268 million weights. What two languages' poems use is a
-small part of them. A cut keeps the tokens that occur, those they are built from, the control tokens and the bytes, so
-any text still encodes, and a text whose tokens were all kept is cut into exactly those tokens:
+Gemma's 262,144 tokens serve 140 languages and account for 168 of its 268 million weights. Poems in two languages use a
+small part of them. The cut keeps the tokens that occur, the tokens these are built from, the control tokens and the
+bytes. So any text can still be encoded, and a text whose tokens were all kept is encoded to the same tokens:
 
-Byte-pair encoding always applies the merge of lowest rank. No merge crosses the border of a token it ends with, so each
-such token comes about as it would alone; with all that it comes about from kept, the same merges are there to be
-applied, in the same order (tests/test_vocabulary.py tries it on random text). In a unigram model the best way to cut a
-text stays the best among fewer.
+Byte-pair encoding always applies the merge of lowest rank. No merge crosses the border of a token in the result, so
+each of these tokens is built as it would be alone. Since all that it is built from is kept, the same merges are applied
+in the same order (tests/modeling/test_vocabulary.py checks it on random text). In a unigram model, the best
+segmentation of a text remains the best among fewer.
 """
 
 import json
@@ -27,20 +27,20 @@ from pipeline.common.stage import BadInput
 if TYPE_CHECKING:  # as in pipeline/modeling/base.py
     from transformers import PreTrainedModel
 
-KEPT_TOKENS = "kept_tokens.npy"  # beside the tokenizer: the rows of the base's matrices that a cut model keeps
-_FREE_PLACE = re.compile(r"<\|?(unused|reserved)")  # control tokens that a base has room for and never used
+KEPT_TOKENS = "kept_tokens.npy"  # beside the tokenizer: the rows of the base's matrices that the cut keeps
+_FREE_PLACE = re.compile(r"<\|?(unused|reserved)")  # control tokens that a base reserves and does not use
 _BYTE = re.compile(r"<0x[0-9A-F]{2}>")
 
 
 def kept_tokens(tokenizer: PreTrainedTokenizerBase, used: Iterable[int]) -> np.ndarray:
-    """The tokens that a cut vocabulary has.
+    """The tokens of a cut vocabulary.
 
     Args:
-        tokenizer: of a base, before tokens of our own are added to it.
-        used: the tokens that texts are encoded to; those that are not the base's are passed over.
+        tokenizer: of a base, before our own tokens are added to it.
+        used: the tokens that texts are encoded to; tokens unknown to the base are ignored.
 
     Returns:
-        Ids in the base's vocabulary, ascending: the new id of a token is its place among them.
+        Ids in the base's vocabulary, ascending: the new id of a token is its position among them.
 
     Raises:
         BadInput: the tokenizer is neither a BPE nor a unigram model.
@@ -61,7 +61,7 @@ def kept_tokens(tokenizer: PreTrainedTokenizerBase, used: Iterable[int]) -> np.n
 
 
 def built_from(token: str, ranks: dict[tuple[str, str], int]) -> set[str]:
-    """All that byte-pair encoding goes through on its way from a token's characters to the token, both included."""
+    """Every string that byte-pair encoding builds between a token's characters and the token, both included."""
     parts = list(token)
     seen = set(parts)
     while len(parts) > 1:
@@ -75,7 +75,7 @@ def built_from(token: str, ranks: dict[tuple[str, str], int]) -> set[str]:
 
 
 def cut_tokenizer(tokenizer: PreTrainedTokenizerBase, kept: Sequence[int]) -> PreTrainedTokenizerBase:
-    """A tokenizer with the tokens `kept` and no others; the id of each is its place in `kept`."""
+    """A tokenizer with only the tokens `kept`; the id of each is its position in `kept`."""
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     new_ids = {int(old): new for new, old in enumerate(kept)}
     model = state["model"]
@@ -101,12 +101,12 @@ def cut_tokenizer(tokenizer: PreTrainedTokenizerBase, kept: Sequence[int]) -> Pr
 
 @torch.no_grad()
 def cut_model(model: "PreTrainedModel", kept: Sequence[int]) -> None:
-    """Leave a model the rows of its embedding and head that belong to the tokens `kept`, in that order.
+    """Keep only the rows of a model's embedding and head that belong to the tokens `kept`, in that order.
 
-    The likelihood of a kept token grows by the share that the removed ones had; all else stays as it was.
+    The removed tokens' probability goes to the kept ones in proportion; nothing else changes.
     """
     new_ids = {int(old): new for new, old in enumerate(kept)}
-    rows = [old for old in new_ids if old < model.get_input_embeddings().num_embeddings]  # not all tokens have a row
+    rows = [old for old in new_ids if old < model.get_input_embeddings().num_embeddings]  # some tokens have no row
     layers = (model.get_input_embeddings(), model.get_output_embeddings())
     for weight in {layer.weight for layer in layers}:  # one where the two are tied
         weight[: len(rows)] = weight[rows]
@@ -119,13 +119,13 @@ def cut_model(model: "PreTrainedModel", kept: Sequence[int]) -> None:
 
 
 def load_kept_tokens(tokens: Path) -> np.ndarray | None:
-    """The tokens kept of the base's, from the folder `tokenize` wrote; None where the vocabulary is whole."""
+    """The base's tokens that the cut keeps, from the folder that `tokenize` wrote; None without a cut."""
     path = tokens / KEPT_TOKENS
     return np.load(path) if path.exists() else None
 
 
 def _vocabulary(state: dict[str, Any]) -> dict[str, int]:
-    """Token to id, added tokens included, of a tokenizer as `tokenizer.json` holds it."""
+    """From token to id, added tokens included, given the content of `tokenizer.json`."""
     model = state["model"]
     if model["type"] == "BPE":
         ids = dict(model["vocab"])
@@ -138,5 +138,5 @@ def _vocabulary(state: dict[str, Any]) -> dict[str, int]:
 
 
 def _is_byte_level(state: dict[str, Any]) -> bool:
-    """Whether text reaches the model as bytes, each spelt as one of 256 characters (GPT-2's alphabet)."""
+    """Whether text is encoded as bytes, each written as one of 256 characters (GPT-2's alphabet)."""
     return '"type": "ByteLevel"' in json.dumps(state["pre_tokenizer"])

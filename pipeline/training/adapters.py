@@ -1,4 +1,4 @@
-"""What trains and what stays frozen: LoRA, QLoRA or every weight, and the language tokens in either case."""
+"""Which weights train: LoRA or QLoRA adapters or every weight, and the language tokens in any case."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,6 +9,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.pytorch_utils import Conv1D
 
 from pipeline.common.params import Finetune
 from pipeline.common.stage import BadInput
@@ -21,16 +22,16 @@ from pipeline.modeling.vocabulary import cut_model
 class LanguageRows(nn.Module):
     """The embeddings of the language tokens, trainable while the rest of the embedding matrix is frozen.
 
-    PEFT's trainable tokens copy the whole matrix in each forward pass, and a matrix of 262,144 rows costs more to copy
-    than the model costs to run. Here the few rows live on their own, take their places as the input is embedded, and
-    move into the matrix on export.
+    PEFT's trainable tokens copy the whole matrix in each forward pass, and copying 262,144 rows takes longer than
+    running the model. Here the few rows are a parameter of their own, replace the embeddings of the language tokens in
+    the forward pass, and are written into the matrix on export.
     """
 
     def __init__(self, embedding: nn.Embedding, token_ids: list[int]) -> None:
         super().__init__()
         self.register_buffer("token_ids", torch.tensor(token_ids), persistent=False)
         self.rows = nn.Parameter(embedding.weight[token_ids].detach().float().clone())
-        self.scale = float(getattr(embedding, "scalar_embed_scale", 1.0))  # Gemma scales what it embeds
+        self.scale = float(getattr(embedding, "scalar_embed_scale", 1.0))  # Gemma scales its embeddings
         self.remove = embedding.register_forward_hook(self._replace).remove
 
     def _replace(self, embedding: nn.Embedding, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
@@ -48,16 +49,18 @@ def prepare_model(
     device: torch.device | str = "cpu",
     kept: Sequence[int] | None = None,
 ) -> PreTrainedModel:
-    """Load the base, give it rows for the language tokens, and make trainable what the method trains.
+    """Load the base, add the language tokens, and make the method's weights trainable.
 
-    Frozen weights are held in `dtype`, or in four bits; weights that train are held in float32, and autocast does the
-    rest. Where the vocabulary was cut, `kept` are the tokens that the base keeps of its own.
+    Frozen weights are in `dtype`, or in four bits; weights that train are in float32, and autocast does the rest.
+
+    Args:
+        kept: the base's tokens that a cut vocabulary keeps; None where it is whole.
 
     Returns:
-        The model on `device`; under LoRA its submodule `language_rows` trains beside the adapters.
+        The model on `device`; with LoRA its submodule `language_rows` trains beside the adapters.
 
     Raises:
-        BadInput: the method is not for this machine, or the base is of a family whose head is not a plain matrix.
+        BadInput: the method does not suit this machine, or the base's head is not a plain matrix.
     """
     check_machine(params, torch.device(device))
     model = load_weights(base, params, dtype, device)
@@ -69,7 +72,7 @@ def prepare_model(
     rows = [tokenizer.convert_tokens_to_ids(language_token(code)) for code in languages]
     with torch.no_grad():
         for row, name in zip(rows, languages.values(), strict=True):
-            # A new token starts as the mean of the tokens that spell the language's name.
+            # A new token starts as the mean of the tokens of the language's name.
             spelling = tokenizer.encode(f" {name}", add_special_tokens=False)
             for embedding in {model.get_input_embeddings(), model.get_output_embeddings()}:
                 embedding.weight[row] = embedding.weight[spelling].float().mean(dim=0).to(embedding.weight.dtype)
@@ -77,7 +80,7 @@ def prepare_model(
     if params.compile:
         compile_layers(model)
     if params.gradient_checkpointing:
-        model.gradient_checkpointing_enable({"use_reentrant": False})
+        model.activation_checkpointing_enable({"use_reentrant": False})
         model.enable_input_require_grads()
     if params.method == "full":
         return model.to(device)
@@ -86,6 +89,7 @@ def prepare_model(
         lora_alpha=params.lora_alpha,
         lora_dropout=params.lora_dropout,
         target_modules="all-linear",
+        fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.modules()),  # GPT-2 transposes its weights
         task_type="CAUSAL_LM",
     )
     embedding = model.get_input_embeddings()
@@ -95,7 +99,7 @@ def prepare_model(
 
 
 def load_weights(base: Path, params: Finetune, dtype: torch.dtype, device: torch.device | str) -> PreTrainedModel:
-    """The base as the method holds it: in float32 to train, in `dtype` or, for QLoRA, in four bits to stand still."""
+    """The base: in float32 if all of it trains, else frozen in `dtype` or, for QLoRA, in four bits."""
     load = partial(AutoModelForCausalLM.from_pretrained, base, attn_implementation=params.attention)
     if params.method != "qlora":
         return load(dtype=torch.float32 if params.method == "full" else dtype)
@@ -107,35 +111,34 @@ def load_weights(base: Path, params: Finetune, dtype: torch.dtype, device: torch
 
 
 def check_machine(params: Finetune, device: torch.device) -> None:
-    """See that this machine can train as the params ask.
+    """Check that this machine can train as the params ask.
 
     Raises:
-        BadInput: it has no CUDA GPU, or lacks a package.
+        BadInput: it lacks a CUDA GPU or a package.
     """
     needs = [
         ("method", params.method, "lora", {"qlora": "bitsandbytes"}),
         ("attention", params.attention, "sdpa", {"flex_attention": "torch", "flash_attention_2": "flash_attn"}),
     ]
-    for key, wish, instead, packages in needs:
-        if wish in packages and device.type != "cuda":
-            raise BadInput(f"params.yaml: finetune.{key}", f"{wish!r} needs a CUDA GPU", f"Set it to {instead}")
-        if wish in packages and find_spec(packages[wish]) is None:
-            remedy = f"Install {packages[wish]}, or set it to {instead}"
-            raise BadInput(f"params.yaml: finetune.{key}", f"{wish!r} needs the package {packages[wish]}", remedy)
+    for key, value, instead, packages in needs:
+        if value in packages and device.type != "cuda":
+            raise BadInput(f"params.yaml: finetune.{key}", f"{value!r} needs a CUDA GPU", f"Set it to {instead}")
+        if value in packages and find_spec(packages[value]) is None:
+            remedy = f"Install {packages[value]}, or set it to {instead}"
+            raise BadInput(f"params.yaml: finetune.{key}", f"{value!r} needs the package {packages[value]}", remedy)
 
 
-def take_over(model: PreTrainedModel, trained: PreTrainedModel) -> PreTrainedModel:
-    """Give a model, prepared for LoRA, what another one's adapters and language rows learnt."""
-    learnt = dict(trained.named_parameters())
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            if weight.requires_grad:
-                weight.copy_(learnt[name])
-    return model
+@torch.no_grad()
+def copy_trained(source: PreTrainedModel, target: PreTrainedModel) -> None:
+    """Copy adapters and language rows to a model that was prepared for LoRA too."""
+    trained = dict(source.named_parameters())
+    for name, weight in target.named_parameters():
+        if weight.requires_grad:
+            weight.copy_(trained[name])
 
 
 def merge(model: PreTrainedModel) -> PreTrainedModel:
-    """Fold adapters and language rows, where there are any, into the weights, which end up in bfloat16."""
+    """Merge adapters and language rows, if any, into the weights, and round them to bfloat16."""
     if isinstance(model, PeftModel):
         rows, model = model.language_rows, model.merge_and_unload()
         rows.remove()

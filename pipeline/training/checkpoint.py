@@ -1,4 +1,4 @@
-"""Where a training run stands on disk, so that a killed one goes on with the same loss curve."""
+"""The state of a training run on disk, from which a killed run resumes with the same loss curve."""
 
 import hashlib
 import math
@@ -17,7 +17,7 @@ from pipeline.training.distributed import this_process
 
 @dataclass
 class Progress:
-    """All that a resumed run must know besides the weights."""
+    """What a resumed run needs besides weights, optimizer and random numbers."""
 
     step: int = 0
     tokens: int = 0
@@ -28,12 +28,12 @@ class Progress:
 
 
 class Checkpoint:
-    """Where a run stands on disk: the latest state to resume from, and the best weights so far.
+    """The latest state of a run, to resume from, and its best weights so far.
 
-    Of several processes each calls every method and the first one writes; all of them must see the folder.
+    Every process must call every method and see the folder; only the main process writes.
 
     Args:
-        folder: of this run alone.
+        folder: for this run alone.
         trained: the parameters that train, by name.
     """
 
@@ -42,29 +42,29 @@ class Checkpoint:
         self.trained, self.optimizer = trained, optimizer
 
     def save_best(self) -> None:
-        """Keep the weights as they are now."""
+        """Save the current weights as the best so far."""
         _write(self.trained, self.best)
 
     def load_best(self) -> None:
-        """Put the kept weights back."""
-        self._put_back(torch.load(self.best, map_location="cpu"))
+        """Load the best weights into the model."""
+        self._load(torch.load(self.best, map_location="cpu"))
 
     def save(self, progress: Progress) -> None:
-        """Write down all that `resume` needs."""
+        """Save everything that `resume` needs."""
         state = {
             "trained": self.trained,
             "optimizer": self.optimizer.state_dict(),
-            "random": gather_object([_random_state()]),  # each process drops out by numbers of its own
+            "random": gather_object([_random_state()]),  # each process has its own dropout
             "progress": vars(progress),
         }
         _write(state, self.last)
 
     def resume(self) -> Progress:
-        """Restore the latest state, or start anew where there is none."""
+        """Restore the latest state, or start from scratch if there is none."""
         if not self.last.exists():
             return Progress()
         state = torch.load(self.last, map_location="cpu")
-        self._put_back(state["trained"])
+        self._load(state["trained"])
         self.optimizer.load_state_dict(state["optimizer"])
         random = state["random"][this_process().process_index]
         torch.set_rng_state(random["cpu"])
@@ -73,7 +73,7 @@ class Checkpoint:
         return Progress(**state["progress"])
 
     @torch.no_grad()
-    def _put_back(self, trained: dict[str, Tensor]) -> None:
+    def _load(self, trained: dict[str, Tensor]) -> None:
         for name, values in trained.items():
             self.trained[name].copy_(values)
 
@@ -89,7 +89,7 @@ def _random_state() -> dict[str, Tensor | None]:
 
 
 def run_key(params: Params, tokens: Path) -> str:
-    """What a checkpoint belongs to: these params on these rows and validation poems, by as many processes."""
+    """Identifies a run: a checkpoint is for these params, rows and validation poems, and this number of processes."""
     digest = hashlib.sha256(params.model_dump_json(include={"languages", "base", "finetune"}).encode())
     digest.update(bytes(this_process().num_processes))
     for file in [*sorted((tokens / "train").glob("*.arrow")), tokens / "validation.parquet"]:

@@ -1,4 +1,4 @@
-"""Poems into rows of one length: none cut that fits a row, few positions wasted, none seeing another."""
+"""Pack poems into rows of one length: no poem that fits a row is cut, few positions are padding."""
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ _TRIALS = 5000
 
 @dataclass(frozen=True)
 class Example:
-    """One poem, or a stretch of a long one, as token ids; the first `header_length` do not count in the loss."""
+    """One poem, or a part of a long one, as token ids; the first `header_length` do not count in the loss."""
 
     input_ids: Sequence[int]
     header_length: int
@@ -31,9 +31,9 @@ class Example:
 def examples_of(
     tokenizer: PreTrainedTokenizerBase, requests: Sequence[Request], texts: list[str], block_size: int
 ) -> Iterator[Example]:
-    """Poems as training examples: one each, or, where it does not fit a row, one for each stretch of whole lines.
+    """Poems as training examples: one each, or several parts of whole lines for a poem that does not fit a row.
 
-    The end-of-text token closes the last stretch alone, so the model learns where a poem ends.
+    Only the last part ends with the end-of-text token, so the model learns where a poem ends.
 
     Raises:
         BadInput: a header alone fills a row.
@@ -54,48 +54,48 @@ def examples_of(
 
 
 def line_ends(text: str, offsets: Sequence[tuple[int, int]]) -> tuple[list[int], list[int]]:
-    """The tokens, counted from 1, at which a line of a text is complete, and those at which a stanza is.
+    """The tokens, counted from 1, that complete a line of a text, and those that complete a stanza.
 
     Args:
-        text: of a poem.
-        offsets: where in it each token starts and ends.
+        text: a poem.
+        offsets: where each token starts and ends in it.
     """
     ends = [token for token, (_, end) in enumerate(offsets, 1) if text[end - 1] == "\n"]
     return ends, [end for end in ends if text[: offsets[end - 1][1]].endswith("\n\n")]
 
 
 def cut_at_lines(ends: Sequence[int], stanza_ends: Sequence[int], length: int, room: int) -> list[tuple[int, int]]:
-    """Cut a poem too long for a row into stretches of at most `room` tokens.
+    """Cut a poem that is too long for a row into parts of at most `room` tokens.
 
     Args:
         ends: token offsets, ascending, at which a line is complete.
         stanza_ends: those of them at which a stanza is complete.
         length: tokens in the poem.
-        room: tokens a stretch may have.
+        room: the most tokens that a part may have.
 
     Returns:
-        Start and end offsets that cover the poem. A cut falls on the last stanza end in the second half of the
-        room, else on the last line end, else (a line longer than a row) where the room ends.
+        Start and end offsets that cover the poem. Each cut is at the last stanza end in the second half of the room,
+        else at the last line end, else (in a line longer than a row) where the room ends.
     """
-    stretches, start = [], 0
+    parts, start = [], 0
     while length - start > room:
         limit = start + room
         fits = [end for end in ends if start < end <= limit]
         whole = [end for end in stanza_ends if start + room // 2 < end <= limit]
         end = (whole or fits or [limit])[-1]
-        stretches.append((start, end))
+        parts.append((start, end))
         start = end
-    return [*stretches, (start, length)]
+    return [*parts, (start, length)]
 
 
 def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
-    """Put items into as few bins as best-fit decreasing finds, a bound of 11/9 of the optimum (Johnson, 1974).
+    """Put items into bins by best-fit decreasing, which needs at most 11/9 of the fewest bins (Johnson, 1974).
 
     Args:
         lengths: of the items, each at most `capacity`.
 
     Returns:
-        The indices of the items in each bin; the same for the same lengths.
+        The indices of the items in each bin; equal lengths give equal bins.
     """
     bins: list[list[int]] = []
     free: list[tuple[int, int]] = []  # (room left, bin), ascending
@@ -112,11 +112,11 @@ def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
 
 
 def even_out(bins: list[list[int]], lengths: Sequence[int], capacity: int) -> list[list[int]]:
-    """Refill a few bins at a time, each as full as can be, and keep what gains: in the end bins are saved.
+    """Save bins by refilling a few at a time, each as full as possible, as long as that is an improvement.
 
-    What gains is fewer bins, or a greater sum of the squares of what is in them, as fuller and emptier bins have
-    (Falkenauer, "A hybrid grouping genetic algorithm for bin packing", 1996). The number of trials is fixed: it fills a
-    few hundred bins to the brim, and changes little of many thousands, which `best_fit` leaves full.
+    An improvement is fewer bins, or a greater sum of squared fillings, which prefers fuller and emptier bins to even
+    ones (Falkenauer, "A hybrid grouping genetic algorithm for bin packing", 1996). The number of trials is fixed: it
+    suffices to fill a few hundred bins, and matters little for many thousands, which `best_fit` leaves nearly full.
     """
     random, bins = Random(0), list(bins)
     for _ in range(_TRIALS if len(bins) > 1 else 0):
@@ -132,12 +132,12 @@ def even_out(bins: list[list[int]], lengths: Sequence[int], capacity: int) -> li
 
 
 def fill_in_turn(items: list[int], lengths: Sequence[int], capacity: int, random: Random) -> list[list[int]]:
-    """Put items into bins one after the other, each the fullest that the items left allow (subset sums)."""
+    """Fill one bin after the other, each as full as the remaining items allow (subset sums)."""
     bins = []
     within = (1 << capacity + 1) - 1
     while items:
         random.shuffle(items)
-        reachable, added = 1, []  # sums of lengths as bits, and those which each item adds
+        reachable, added = 1, []  # sums of lengths as bits, and the sums that each item adds
         for item in items:
             added.append(reachable << lengths[item] & within & ~reachable)
             reachable |= added[-1]
@@ -160,7 +160,7 @@ def pack(examples: Sequence[Example], block_size: int, pad_token_id: int) -> dic
 
     Returns:
         Three int32 arrays of shape `(rows, block_size)`: `input_ids`; `labels`, which are the ids, or -100 on
-        headers and padding; and `position_ids`, which start at 0 again with each example, and stay 0 on padding.
+        headers and padding; and `position_ids`, which start at 0 with each example and stay 0 on padding.
     """
     lengths = [len(example.input_ids) for example in examples]
     bins = even_out(best_fit(lengths, block_size), lengths, block_size)

@@ -1,4 +1,4 @@
-"""The GPU benchmark needs torch and transformers alone, and measures what it says, here on a CPU and a tiny base."""
+"""The GPU benchmark needs only torch and transformers, and measures both contenders; here on a CPU with a tiny base."""
 
 import json
 import subprocess
@@ -8,8 +8,8 @@ import pytest
 
 from tests.support.made_up import ROOT, made_up_poems
 
-# Beside torch and transformers; what these need themselves (numpy, safetensors, tqdm, filelock …) may be there.
-NOT_THERE = [
+# All but torch, transformers and what these need themselves (numpy, safetensors, tqdm, filelock …).
+MISSING = [
     "accelerate",
     "datasets",
     "dvc",
@@ -29,8 +29,8 @@ NOT_THERE = [
 
 
 def run(words, folder):
-    """The command in a process that lacks all other packages of ours."""
-    blocked = f"import sys, runpy; sys.modules.update(dict.fromkeys({NOT_THERE})); "
+    """Run the command in a process that lacks all other packages of ours."""
+    blocked = f"import sys, runpy; sys.modules.update(dict.fromkeys({MISSING})); "
     code = blocked + "sys.argv[0] = 'gpu'; runpy.run_module('benchmarks.gpu', run_name='__main__')"
     environment = {"PATH": "", "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-c", code, *map(str, words)]
@@ -41,19 +41,19 @@ def run(words, folder):
 
 @pytest.fixture
 def small(tiny_bases):
-    return [tiny_bases["llama"], "--block-size", 256, "--rows", 2, "--steps", 2, "--seed-steps", 1]
+    return [tiny_bases["llama"], "--block-size", 256, "--rows", 2, "--steps", 2, "--baseline-steps", 1]
 
 
 def test_it_runs_with_torch_and_transformers_alone_on_made_up_poems(small, tmp_path):
     found = run([*small, "--count", 30, "--variants", "sdpa", "--write", "page.md"], tmp_path)
     contenders = [line.split("|")[1].strip() for line in found.splitlines() if line.startswith("|")]
-    assert contenders == ["contender", "---", "seed", "ours, sdpa"]
+    assert contenders == ["contender", "---", "baseline", "ours, sdpa"]
     assert "30 made-up poems" in found
     assert "Failed" not in found
     assert "python -m benchmarks.gpu" in (tmp_path / "page.md").read_text()
 
 
-def test_it_does_the_whole_job_on_poems_of_a_file(small, tmp_path):
+def test_it_measures_the_whole_job_on_poems_from_a_file(small, tmp_path):
     poems = made_up_poems(20)[["text", "language", "title", "author"]]
     (tmp_path / "poems.jsonl").write_text("\n".join(json.dumps(poem) for poem in poems.to_dict("records")))
     found = run([*small, "--poems", "poems.jsonl", "--variants", "sdpa", "--whole-job"], tmp_path)

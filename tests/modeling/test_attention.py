@@ -10,7 +10,7 @@ from torch.nn.attention import varlen
 from torch.nn.functional import scaled_dot_product_attention
 
 from pipeline.common.stage import BadInput
-from pipeline.modeling.attention import attend_at_once, attend_in_turn, attention, poem_borders
+from pipeline.modeling.attention import attend_at_once, attend_one_by_one, attention, poem_borders
 from pipeline.modeling.base import load_base
 from pipeline.modeling.hardware import compile_layers
 from pipeline.modeling.likelihood import hidden_states
@@ -102,13 +102,13 @@ def test_all_poems_at_once_are_what_they_are_one_by_one(monkeypatch):
     key, value = (torch.randn(2, 2, 11, 8).bfloat16() for _ in range(2))
     for window in (None, 1, 4):
         at_once = attend_at_once(query, key, value, borders, 0.3, 0.0, window)
-        in_turn = attend_in_turn(query, key.float(), value.float(), borders, 0.3, 0.0, window)
-        torch.testing.assert_close(at_once.float(), in_turn, atol=0.03, rtol=0.03)  # the former in bfloat16
+        one_by_one = attend_one_by_one(query, key.float(), value.float(), borders, 0.3, 0.0, window)
+        torch.testing.assert_close(at_once.float(), one_by_one, atol=0.03, rtol=0.03)  # the former in bfloat16
 
 
 def test_what_the_kernel_of_a_gpu_does_not_know_is_refused():
     whole = torch.randn(1, 2, 4, 8)
-    with pytest.raises(BadInput, match=r"finetune\.attention.*16-bit numbers without dropout.*Set it to sdpa"):
+    with pytest.raises(BadInput, match=r"finetune\.attention.*16-bit numbers and no dropout.*Set it to sdpa"):
         attend_at_once(whole, whole, whole, poem_borders(positions_of([4], 0)[None]), 0.3, 0.0, None)
 
 

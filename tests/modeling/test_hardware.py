@@ -4,8 +4,7 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, GPT2Config
 
-from pipeline.modeling.flops import flops_per_token, peak_flops
-from pipeline.modeling.hardware import SpeedMeter, gpu_load, peak_memory_gb
+from pipeline.modeling.hardware import SpeedMeter, flops_per_token, gpu_load, peak_flops, peak_memory_gb
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +43,7 @@ def test_a_gpu_that_answers_is_asked_how_busy_it_is_and_what_it_draws(monkeypatc
     meter = SpeedMeter(model, torch.arange(8)[None], torch.device("cpu"), torch.float32, devices=2)
     meter.add(1000, 0.5)
     meter.add(1000, 1.5)
-    found = meter.figures()
+    found = meter.metrics()
     assert (found["gpu_utilisation"], found["gpu_watts"]) == (93, 612.5)
     assert found["tokens_per_second"] == 1000
     assert found["model_flop_utilisation"] == 1000 * flops_per_token(model, 4.5) / meter.peak

@@ -1,4 +1,4 @@
-"""Training: what trains, what a step is, what comes out, and that a killed run goes on as if nothing had happened."""
+"""Training: what a step is, which weights train, what comes out, and that a killed run resumes to the same result."""
 
 import math
 import re
@@ -31,6 +31,9 @@ from pipeline.training import adapters
 from pipeline.training.adapters import merge, prepare_model
 from pipeline.training.checkpoint import Progress, run_key
 from pipeline.training.packing import read_rows
+from pipeline.training.schedule import count_steps, learning_rate_at, rows_of_step
+from pipeline.training.step import PackedLoss, train_step
+from pipeline.training.validation import validate
 from tests.support.made_up import FAMILIES, changed_params, made_up_poems
 from tests.support.trained import KILLED_IN_STEP_5
 
@@ -52,14 +55,14 @@ def one_thread():
 @given(rows=st.integers(1, 50), rows_a_step=st.integers(1, 60), seed=st.integers(0, 3))
 def test_every_epoch_sees_every_row_once(rows, rows_a_step, seed):
     steps = math.ceil(3 * rows / rows_a_step)
-    seen = np.concatenate([finetune.rows_of_step(step, rows, rows_a_step, seed) for step in range(steps)])
+    seen = np.concatenate([rows_of_step(step, rows, rows_a_step, seed) for step in range(steps)])
     assert len(seen) == steps * rows_a_step
     for epoch in range(3):
         assert sorted(seen[epoch * rows : (epoch + 1) * rows]) == list(range(rows))
 
 
 def test_epochs_differ_in_their_order():
-    first, second = (finetune.rows_of_step(step, 100, 100, seed=0).tolist() for step in (0, 1))
+    first, second = (rows_of_step(step, 100, 100, seed=0).tolist() for step in (0, 1))
     assert first != second
 
 
@@ -68,17 +71,18 @@ def finetune_params(**changes):
 
 
 def test_training_ends_with_the_epochs_or_the_tokens_whichever_is_first():
-    assert finetune.steps_of(100, 8, 256, finetune_params(epochs=2.0, max_tokens=None)) == 25
-    assert finetune.steps_of(100, 8, 256, finetune_params(epochs=2.0, max_tokens=10 * 8 * 256)) == 10
-    assert finetune.steps_of(100, 8, 256, finetune_params(epochs=2.0, max_tokens=5)) == 1
+    assert count_steps(100, 8, 256, finetune_params(epochs=2.0, max_tokens=None)) == 25
+    assert count_steps(100, 8, 256, finetune_params(epochs=2.0, max_tokens=10 * 8 * 256)) == 10
+    assert count_steps(100, 8, 256, finetune_params(epochs=2.0, max_tokens=5)) == 1
 
 
 @pytest.mark.parametrize(("schedule", "half"), [("cosine", 0.5), ("linear", 0.5), ("constant", 1.0)])
 def test_the_learning_rate_warms_up_and_then_follows_the_schedule(schedule, half):
-    factor = finetune.learning_rate_factor(finetune_params(schedule=schedule, warmup_share=0.2), 100)
-    assert [factor(step) for step in (0, 9, 19)] == pytest.approx([0.05, 0.5, 1.0])
-    assert factor(60) == pytest.approx(half)
-    assert all(0 < factor(step) <= 1 for step in range(100))
+    params = finetune_params(learning_rate=0.01, schedule=schedule, warmup_share=0.2)
+    rates = [learning_rate_at(step, 100, params) for step in range(100)]
+    assert [rates[step] for step in (0, 9, 19)] == pytest.approx([0.0005, 0.005, 0.01])
+    assert rates[60] == pytest.approx(0.01 * half)
+    assert all(0 < rate <= 0.01 for rate in rates)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -89,7 +93,7 @@ def test_a_step_is_the_same_however_it_is_cut_into_batches(tiny_bases, tokenized
     model.resize_token_embeddings(len(tokenizer) + 2)
     gradients = []
     for batch_size in (4, 3):
-        loss, _ = finetune.train_step(model, rows, batch_size, torch.float32)
+        loss, _ = train_step(PackedLoss(model, torch.float32), rows, batch_size)
         gradients.append((loss.item(), [parameter.grad.clone() for parameter in model.parameters()]))
     (one_loss, one), (other_loss, other) = gradients
     assert one_loss == pytest.approx(other_loss, abs=1e-5)
@@ -104,8 +108,8 @@ def test_gradient_checkpointing_changes_no_gradient(tiny_bases, tokenized, famil
     gradients = []
     for gradient_checkpointing in (False, True):
         model, _ = prepared(tiny_bases[family], method, gradient_checkpointing=gradient_checkpointing)
-        assert model.is_gradient_checkpointing == gradient_checkpointing
-        loss, _ = finetune.train_step(model.train(), rows, 2, torch.float32)
+        assert model.is_activation_checkpointing == gradient_checkpointing
+        loss, _ = train_step(PackedLoss(model.train(), torch.float32), rows, 2)
         named = {name: weight.grad for name, weight in model.named_parameters() if weight.grad is not None}
         gradients.append((loss, named))
     assert gradients[0][0] == gradients[1][0]
@@ -118,9 +122,9 @@ def test_gradient_checkpointing_changes_no_gradient(tiny_bases, tokenized, famil
 def prepared(folder, method, **changes):
     tokenizer = AutoTokenizer.from_pretrained(folder)
     add_language_tokens(tokenizer, list(LANGUAGES))
-    knobs = finetune_params(method=method, lora_dropout=0.0, **changes)
+    options = finetune_params(method=method, lora_dropout=0.0, **changes)
     torch.manual_seed(0)
-    return prepare_model(folder, tokenizer, LANGUAGES, knobs, torch.float32), tokenizer
+    return prepare_model(folder, tokenizer, LANGUAGES, options, torch.float32), tokenizer
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -176,10 +180,10 @@ def test_merging_keeps_what_the_adapters_learnt(tiny_bases, family, tmp_path):
     assert np.abs(np.subtract(before, after)).mean() < 0.1 * change  # bfloat16 rounds what is saved
 
 
-@pytest.mark.parametrize(("key", "wish"), [("method", "qlora"), ("attention", "flex_attention")])
-def test_what_needs_a_gpu_is_refused_without_one(key, wish):
-    with pytest.raises(BadInput, match=rf"finetune\.{key}: '{wish}' needs a CUDA GPU. Set it to \w+"):
-        adapters.check_machine(finetune_params(**{key: wish}), torch.device("cpu"))
+@pytest.mark.parametrize(("key", "value"), [("method", "qlora"), ("attention", "flex_attention")])
+def test_what_needs_a_gpu_is_refused_without_one(key, value):
+    with pytest.raises(BadInput, match=rf"finetune\.{key}: '{value}' needs a CUDA GPU. Set it to \w+"):
+        adapters.check_machine(finetune_params(**{key: value}), torch.device("cpu"))
 
 
 def test_a_package_that_is_not_there_is_named():
@@ -207,7 +211,9 @@ def test_qlora_trains_on_four_bits_and_is_merged_into_the_whole_weights(tiny_bas
         optimizer.step()
         losses.append(loss.item())
     assert losses[-1] < losses[0]
-    merged = merge(adapters.take_over(prepared(tiny_bases[family], "lora")[0], model))
+    unmerged, _ = prepared(tiny_bases[family], "lora")
+    adapters.copy_trained(model, unmerged)
+    merged = merge(unmerged)
     assert all(weight.dtype == torch.bfloat16 for weight in merged.parameters())
     with torch.no_grad():
         after = summed_loss(merged, hidden_states(merged, ids), ids).item()
@@ -234,7 +240,7 @@ def test_the_stage_learns_and_leaves_a_model_that_anyone_can_load(tiny_bases, to
     report = read_report(finetune.REPORT)
     model, tokenizer = load_base("models/poet", dtype=torch.bfloat16)
     poems = read_table(Path("data/tokens/validation.parquet"))
-    found = finetune.validate(model.float(), tokenizer, poems, 4)
+    found = validate(model.float(), tokenizer, poems, 4)
     assert found == pytest.approx(report["validation_bits_per_byte"], rel=0.01)  # the best weights are those saved
     assert report["best_step"] == by_step.idxmin()
 
@@ -263,7 +269,7 @@ def test_the_stage_learns_and_leaves_a_model_that_anyone_can_load(tiny_bases, to
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("family", "method"), [("gpt2", "lora"), ("llama", "full")])
-def test_poems_of_any_family_go_all_the_way_to_figures(tiny_bases, tokenized, family, method):
+def test_poems_of_any_family_go_all_the_way_to_metrics(tiny_bases, tokenized, family, method):
     small = {"evaluate__sentence_model": None, "evaluate__poems_per_language": 2, "generation__max_words": 12}
     tokenized(tiny_bases[family], finetune__method=method, **small)
     finetune.main()
@@ -275,7 +281,7 @@ def test_poems_of_any_family_go_all_the_way_to_figures(tiny_bases, tokenized, fa
 OVERFIT = {"finetune__patience": 2, "finetune__evaluate_every": 8, "finetune__learning_rate": 0.02}
 
 
-def test_training_stops_when_the_figure_has_not_improved_for_as_long_as_patience(tiny_bases, tokenized):
+def test_training_stops_after_as_many_validations_without_improvement_as_patience(tiny_bases, tokenized):
     # At this rate the model soon knows its few poems by heart.
     tokenized(tiny_bases["gpt2"], finetune__method="full", finetune__epochs=60.0, **OVERFIT)
     finetune.main()
@@ -299,13 +305,13 @@ def test_a_run_that_was_out_of_patience_when_it_was_killed_trains_no_further():
 
 
 def run_stage(script=""):
-    """The stage in a process of its own, after a script; its exit status, and what it said."""
+    """Run a script and then the stage in a process of its own; its exit status and standard error."""
     command = [sys.executable, "-c", f"from pipeline import finetune\n{script}\nfinetune.main()"]
     ended = subprocess.run(command, capture_output=True, text=True)
     return ended.returncode, ended.stderr
 
 
-# Validations and checkpoints out of step, and dropout, so that the random numbers must go on too.
+# Validations and checkpoints on different steps, and dropout, so that the random numbers must resume too.
 CUT_SHORT = {"finetune__epochs": 5.0, "finetune__checkpoint_every": 3, "finetune__lora_dropout": 0.1}
 
 
@@ -329,7 +335,7 @@ def test_a_killed_run_goes_on_to_the_same_curve_and_the_same_weights(tiny_bases,
     assert all(torch.equal(resumed[1][name], weight) for name, weight in whole[1].items())
 
 
-def test_a_loss_that_is_no_number_stops_with_the_step_and_the_last_good_checkpoint(tiny_bases, tokenized, capsys):
+def test_a_loss_that_is_not_finite_stops_with_the_step_and_the_last_good_checkpoint(tiny_bases, tokenized, capsys):
     tokenized(
         tiny_bases["gpt2"],
         finetune__method="full",
@@ -354,6 +360,49 @@ def test_a_diverged_run_without_a_checkpoint_says_so(tmp_path):
     assert "no checkpoint was written" in str(finetune.diverged(math.inf, math.nan, 0, checkpoint))
 
 
+# Logs, validations and checkpoints that fall on different steps.
+OUT_OF_STEP = {"finetune__epochs": 5.0, "finetune__evaluate_every": 8, "finetune__checkpoint_every": 3}
+
+
+def test_losses_are_read_every_few_steps_and_before_weights_are_validated_or_saved(tiny_bases, tokenized, monkeypatch):
+    tokenized(tiny_bases["llama"], **OUT_OF_STEP)
+    monkeypatch.setattr(finetune, "LOG_EVERY", 5)
+    log, logs = finetune.log, []
+
+    def watched(run, progress, window, bar):
+        logs.append((progress.step, len(window)))
+        return log(run, progress, window, bar)
+
+    monkeypatch.setattr(finetune, "log", watched)
+    finetune.main()
+    steps = read_report(finetune.REPORT)["steps"]
+    assert steps > 8
+    expected = [step for step in range(1, steps + 1) if not (step % 5 and step % 8 and step % 3) or step == steps]
+    assert [step for step, _ in logs] == expected
+    assert sum(read for _, read in logs) == steps
+
+
+def test_a_loss_that_is_not_finite_between_two_logs_is_named_and_never_saved(
+    tiny_bases, tokenized, monkeypatch, capsys
+):
+    tokenized(tiny_bases["llama"], **OUT_OF_STEP)
+    healthy, steps = finetune.train_step, []
+
+    def diverges_in_step_4(*arguments):
+        loss, batch_size = healthy(*arguments)
+        steps.append(loss)
+        return loss * (math.nan if len(steps) == 4 else 1), batch_size
+
+    monkeypatch.setattr(finetune, "train_step", diverges_in_step_4)
+    with pytest.raises(SystemExit):
+        finetune.main()
+    assert len(steps) == 6  # the next checkpoint is due
+    assert re.search(r"the loss is nan and the gradient's norm \d\S* at step 4", capsys.readouterr().err)
+    [last] = finetune.CHECKPOINTS.glob("*/last.pt")
+    assert torch.load(last)["progress"]["step"] == 3
+    assert not list(finetune.CHECKPOINTS.glob("*/best.pt"))
+
+
 def test_other_params_or_other_rows_never_resume_from_this_checkpoint(tiny_bases, tokenized):
     params = tokenized(tiny_bases["gpt2"])
     key = run_key(params, tokenize.TOKENS)
@@ -365,7 +414,7 @@ def test_other_params_or_other_rows_never_resume_from_this_checkpoint(tiny_bases
     assert run_key(params, tokenize.TOKENS) != key
 
 
-def test_the_model_card_names_base_licence_data_and_figures():
+def test_the_model_card_names_base_licence_data_and_metrics():
     poems = {"train": {"en": 120, "es": 130}}
     card = model_card(changed_params({"base": "smollm2-135m"}), poems, {"validation_bits_per_byte": {"en": 1.23}})
     head = card.split("---")[1]

@@ -5,7 +5,7 @@ import pytest
 from pipeline import tokenize
 from tests.support.made_up import ROOT, forget_champions, made_up_poems, write_project
 
-KNOBS = {
+SETTINGS = {
     "tokenize.block_size": 256,
     "tokenize.validation_share": 0.15,
     "tokenize.test_share": 0.15,
@@ -18,13 +18,13 @@ KNOBS = {
     "finetune.checkpoint_every": 4,
 }
 
-# Before `finetune.main()` in a process: it dies in the middle of its fifth step, as by a machine that goes down.
+# To run before `finetune.main()` in a process: it is killed in the middle of its fifth step.
 KILLED_IN_STEP_5 = """
 import os, signal
 from pipeline import finetune
 forward, steps = finetune.train_step, iter(range(4))
-def train_step(*given):
-    done = forward(*given)
+def train_step(*arguments):
+    done = forward(*arguments)
     if next(steps, None) is None:
         os.kill(os.getpid(), signal.SIGKILL)
     return done
@@ -34,7 +34,7 @@ finetune.train_step = train_step
 
 @pytest.fixture
 def tokenized(tmp_path, monkeypatch, mlflow_store):
-    """A function that fills a folder up to `tokenize`, with a base and params as `section__key`, and goes there."""
+    """A function that runs the stages up to `tokenize` with a base and params, given as `section__key`."""
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
     forget_champions(mlflow_store)
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
@@ -42,7 +42,7 @@ def tokenized(tmp_path, monkeypatch, mlflow_store):
 
     def make(base, **changes):
         changes = {name.replace("__", "."): value for name, value in changes.items()}
-        params = write_project(tmp_path, made_up_poems(40), {"base": str(base), **KNOBS, **changes})
+        params = write_project(tmp_path, made_up_poems(40), {"base": str(base), **SETTINGS, **changes})
         monkeypatch.chdir(tmp_path)
         tokenize.main()
         return params

@@ -1,8 +1,9 @@
-"""Many processes that train together, and one that the memory does not suffice: the curve stays what it is."""
+"""Many processes, or little memory: neither changes what a model learns."""
 
 import subprocess
 import sys
 from ast import literal_eval
+from itertools import product
 from pathlib import Path
 
 import pandas as pd
@@ -13,7 +14,10 @@ from transformers import AutoModelForCausalLM
 from pipeline import finetune
 from pipeline.common.stage import BadInput
 from pipeline.modeling.hardware import in_smaller_batches
-from tests.support.made_up import ROOT
+from pipeline.training import step
+from pipeline.training.distributed import data_parallel, shard, this_process
+from tests.pipeline.test_finetune import prepared
+from tests.support.made_up import FAMILIES, ROOT
 from tests.support.trained import KILLED_IN_STEP_5
 
 TWO_PROCESSES = ["-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--main_process_port", "0"]
@@ -30,7 +34,7 @@ CURVE = {
 
 @pytest.fixture
 def project(tiny_bases, tokenized):
-    """A function that fills a folder up to `tokenize`, with a tiny base, and makes it the working folder."""
+    """A function that runs the stages up to `tokenize` in the working folder, with a tiny base."""
 
     def make(**changes):
         changes = {f"finetune__{name}": value for name, value in changes.items()}
@@ -48,7 +52,7 @@ def outcome() -> tuple[pd.DataFrame, dict[str, torch.Tensor]]:
 
 
 def assert_same_curve(one: pd.DataFrame, other: pd.DataFrame) -> None:
-    """The same numbers but for the order in which float32 adds them up."""
+    """Assert that two curves differ by rounding in float32 at most."""
     pd.testing.assert_frame_equal(one, other, rtol=1e-4)
 
 
@@ -81,8 +85,9 @@ def test_two_processes_see_each_row_of_an_epoch_once_between_them(tmp_path, monk
     script.write_text(
         "import sys\n"
         "from pathlib import Path\n"
-        "from pipeline.finetune import rows_of_step, share, this_process\n"
-        "seen = [int(row) for step in range(5) for row in share(rows_of_step(step, 60, 12, seed=0))]\n"
+        "from pipeline.training.distributed import shard, this_process\n"
+        "from pipeline.training.schedule import rows_of_step\n"
+        "seen = [int(row) for step in range(5) for row in shard(rows_of_step(step, 60, 12, seed=0))]\n"
         "Path(sys.argv[1], f'seen-{this_process().process_index}.txt').write_text(repr(seen))\n"
     )
     ended = run(*TWO_PROCESSES, str(script), str(tmp_path))
@@ -92,39 +97,108 @@ def test_two_processes_see_each_row_of_an_epoch_once_between_them(tmp_path, monk
     assert sorted(seen[0] + seen[1]) == list(range(60))
 
 
+# The exchange of gradients
+
+
+def save_gradients(folder: str, *bases: str) -> None:
+    """Save loss and gradients of a step on four rows, by base, method and way of exchange; all processes call it.
+
+    Memory suffices for two rows at once in the main process, for one in another.
+    """
+    rows_that_fit = 2 if this_process().is_main_process else 1
+    unlimited = step.packed_loss
+
+    def limited(model, rows, dtype):
+        if len(rows["input_ids"]) > rows_that_fit:
+            torch.empty(2**50)
+        return unlimited(model, rows, dtype)
+
+    step.packed_loss = limited
+    rows = {name: shard(column) for name, column in uneven_rows().items()}
+    found = {}
+    for (family, base), method in product(zip(FAMILIES, bases, strict=True), ("full", "lora")):
+        model, _ = prepared(base, method, gradient_checkpointing=family == "llama")
+        loss_module = data_parallel(step.PackedLoss(model.train(), torch.float32))
+        for overlap in (False, True, True):  # again, since DistributedDataParallel changes its buckets after a step
+            loss, _ = step.train_step(loss_module, rows, 2, overlap)
+            gradients = {name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad}
+            found[family, method, overlap] = loss.item(), {name: grad.clone() for name, grad in gradients.items()}
+    if this_process().is_main_process:
+        torch.save(found, Path(folder) / f"{this_process().num_processes}.pt")
+
+
+def uneven_rows() -> dict[str, torch.Tensor]:
+    """Four packed rows, each with another number of labels that count."""
+    positions = torch.tensor([[*range(12), *range(10)], [*range(20), 0, 0], [*range(5)] * 4 + [0, 0], [*range(22)]])
+    input_ids = torch.randint(3, 300, positions.shape, generator=torch.Generator().manual_seed(0))
+    return {"input_ids": input_ids, "labels": input_ids.where(positions > 2, -100), "position_ids": positions}
+
+
+@pytest.mark.slow
+def test_two_processes_exchange_gradients_to_those_of_one(tiny_bases, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import sys\nfrom tests.training.test_distributed import save_gradients\nsave_gradients(*sys.argv[1:])\n"
+    )
+    for command in ([], TWO_PROCESSES):
+        ended = run(*command, str(script), str(tmp_path), *(str(tiny_bases[family]) for family in FAMILIES))
+        assert ended.returncode == 0, ended.stderr[-3000:]
+    one, two = (torch.load(tmp_path / f"{processes}.pt") for processes in (1, 2))
+    assert len(one) == 2 * 2 * len(FAMILIES)
+    for case, (loss, gradients) in one.items():
+        assert two[case][0] == pytest.approx(loss, rel=1e-5), case
+        torch.testing.assert_close(two[case][1], gradients, rtol=1e-4, atol=1e-6)
+
+
+def test_memory_that_runs_out_in_an_exchange_stops_with_what_to_do():
+    class Hungry(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, states):
+            return states.sum()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return torch.empty(2**50)
+
+    with pytest.raises(BadInput, match=r"finetune\.batch_size: a batch of 3 rows .* gradient_accumulation"):
+        step.exchange_gradients(Hungry.apply(torch.ones(2, requires_grad=True)), 3)
+
+
 # Out of memory
 
 
 @pytest.fixture
 def short_of_memory(monkeypatch):
-    """A function that has a training step with more than so many rows at once ask for memory that no machine has."""
+    """A function that makes batches of more than so many rows ask for more memory than any machine has."""
 
     def limit(most_rows):
-        loss_of = finetune.packed_loss
+        unlimited = step.packed_loss
 
         def limited(model, rows, dtype):
             if len(rows["input_ids"]) > most_rows:
                 torch.empty(2**50)
-            return loss_of(model, rows, dtype)
+            return unlimited(model, rows, dtype)
 
-        monkeypatch.setattr(finetune, "packed_loss", limited)
+        monkeypatch.setattr(step, "packed_loss", limited)
 
     return limit
 
 
-def test_memory_that_ends_halves_the_batch_and_leaves_the_curve(project, short_of_memory, capsys):
+def test_a_batch_that_does_not_fit_is_halved_and_the_curve_stays_the_same(project, short_of_memory, capsys):
     project(batch_size=256, epochs=50.0, method="full")
     finetune.main()
     enough, _ = outcome()
     assert "Out of memory" not in capsys.readouterr().err
     short_of_memory(128)
     finetune.main()
-    assert "Out of memory: on with batches of 128, more of them a step" in capsys.readouterr().err
+    assert "Out of memory: continuing with batches of 128, more of them per step" in capsys.readouterr().err
     short, _ = outcome()
     assert_same_curve(enough, short)
 
 
-def test_memory_that_does_not_suffice_for_one_row_stops_with_what_to_do(capsys):
+def test_a_row_that_does_not_fit_stops_with_what_to_do(capsys):
     tried = []
 
     def work(batch_size):
@@ -136,6 +210,6 @@ def test_memory_that_does_not_suffice_for_one_row_stops_with_what_to_do(capsys):
     assert tried == [6, 3, 1]
 
 
-def test_a_fault_that_is_not_about_memory_is_no_reason_for_smaller_batches():
+def test_an_error_that_is_not_about_memory_is_no_reason_for_smaller_batches():
     with pytest.raises(RuntimeError, match="size"):
         in_smaller_batches(lambda size: torch.ones(size) @ torch.ones(size + 1), 4)

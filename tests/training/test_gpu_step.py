@@ -9,8 +9,8 @@ from contextlib import nullcontext
 import pytest
 import torch
 
-from pipeline import finetune
 from pipeline.modeling.hardware import compile_layers
+from pipeline.training.step import PackedLoss, train_step
 from tests.pipeline.test_finetune import prepared
 from tests.support.made_up import FAMILIES
 
@@ -44,7 +44,7 @@ def on_meta(base, method):
 @pytest.mark.parametrize("method", ["full", "lora"])
 def test_a_step_mixes_no_devices_and_waits_for_no_number(tiny_bases, meta, family, method):
     model = on_meta(tiny_bases[family], method)
-    loss, _ = finetune.train_step(model, packed_rows(12, 15), 1, torch.bfloat16)
+    loss, _ = train_step(PackedLoss(model, torch.bfloat16), packed_rows(12, 15), 1)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
     norm = torch.nn.utils.clip_grad_norm_(trained, 1.0)
     assert {loss.device.type, norm.device.type, *(weight.grad.device.type for weight in trained)} == {"meta"}
@@ -65,5 +65,5 @@ def test_what_is_compiled_serves_every_layer_of_its_kind_and_any_number_of_poems
     model = on_meta(tiny_bases[family], method)
     compile_layers(model.get_base_model() if method == "lora" else model, backend=compiler)
     for lengths in ([12, 15], [5, 5, 10, 8], [20]):
-        finetune.train_step(model, packed_rows(*lengths), 2, torch.bfloat16)
+        train_step(PackedLoss(model, torch.bfloat16), packed_rows(*lengths), 2)
     assert len(graphs) == kinds_of_layer
