@@ -145,7 +145,7 @@ def register(params: Params, report: dict[str, Any], samples: list[Sample]) -> d
         log_origin(params)
         logged = mlflow.pyfunc.log_model(
             name="poet",
-            python_model=str(ROOT / "pipeline" / "mlflow_model.py"),
+            python_model=str(ROOT / "pipeline" / "release" / "mlflow_model.py"),
             artifacts={"poet": str(POET)},
             code_paths=[str(ROOT / "pipeline")],
             signature=SIGNATURE,
