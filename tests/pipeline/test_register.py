@@ -89,12 +89,31 @@ def test_what_is_null_in_a_row_takes_its_default(poet):
     assert poet.predict(nulls)["poem"][0] == poet.predict(asked(seed=[0]))["poem"][0]
 
 
+@pytest.mark.parametrize("missing", [None, float("nan"), pd.NA])
+@pytest.mark.parametrize("column", ["top_k", "max_words", "stanzas", "seed"])
+def test_a_table_gives_a_number_in_one_row_and_none_in_another(poet, column, missing):
+    table = pd.concat([asked(max_words=[8]), asked(max_words=[8])], ignore_index=True).astype({"max_words": object})
+    table[column] = [5, missing]
+    given, default = poet.predict(table)["poem"]
+    usual = {"max_words": [20 if column == "max_words" else 8]}  # as the project's params say
+    assert given == poet.predict(asked(**({"seed": [0], "max_words": [8]} | {column: [5]})))["poem"][0]
+    assert default == poet.predict(asked(seed=[1], **usual))["poem"][0]
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int32", "Int64", "float64", "float32", "object"])
+def test_a_number_may_come_in_any_type_that_holds_it(poet, dtype):
+    plain = poet.predict(asked(seed=[7], top_k=[2]))["poem"][0]
+    assert poet.predict(asked(seed=[7], top_k=[2]).astype({"seed": dtype, "top_k": dtype}))["poem"][0] == plain
+
+
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
         ("language", "fr", r"row 0: language: 'fr' is not one this model writes\. Choose from en \(English\)"),
         ("top_p", 1.5, r"row 0: top_p: 1\.5 is not allowed"),
         ("max_words", 0, r"row 0: max_words: 0 is not allowed"),
+        ("top_k", 2.5, r"row 0: top_k: 2\.5 is not an integer"),
+        ("seed", float("inf"), r"row 0: seed: inf is not an integer"),
         ("prompt", "rain " * 30, r"30 words leave no room"),
     ],
 )
