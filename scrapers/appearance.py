@@ -1,4 +1,4 @@
-"""How a browser would show an element, as far as it decides what is a line of verse: from style attributes and sheets."""
+"""How a browser shows an element, as far as that makes lines of verse: by style attributes and style sheets."""
 
 import re
 from collections.abc import Iterator

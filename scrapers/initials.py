@@ -34,6 +34,7 @@ def letter_of(image: HtmlElement, within_initial: bool) -> str:
     for text in (described, name):
         words = re.sub(r"[\W_]+", " ", re.sub(r"(?i)\.(?:png|jpe?g|svg|gif|webp)\b|^\d+px-", "", text))
         letters = LETTER.findall(words)
+        letters = list(filter(str.isupper, letters)) or letters
         if len(letters) == 1 and (within_initial or INITIAL_WORDS.search(words)):
             return letters[0].upper()
     return described if within_initial and re.fullmatch(r"[^\W\d_]{2,3}", described) else ""

@@ -15,11 +15,13 @@ NOT_VERSE = NO_TEXT + (
     ".header_notes, .header-notes, .wst-footer, #footertemplate, .footertemplate, #ws-data, .ws-data,"
     ".licenseContainer, .licensetpl, .navbox, .navigation-box, .toc, #toc, .wst-auxtoc, .catlinks, .printfooter,"
     ".mw-editsection, .mw-empty-elt, .mw-cite-backlink, .mw-ref, .reference, .references, .reference-text,"
-    ".mw-references-wrap, .reflist, .refbegin, .listaref, .footnotes, [class*=footnote], [role^=doc-], [role=note],"
-    "[id^=cite_note], [id^=cite_ref], [class*=sidenote], [class*=side-note], [class*=marginnote], [class*=marginalia],"
+    ".mw-references-wrap, .reflist, .refbegin, .listaref, [class*=footnote], [role=doc-endnotes], [role=doc-footnote],"
+    "[role=doc-noteref], [role=note],"
+    "[id^=cite_note], [id^=cite_ref], [class*=sidenote]:not([class*=sidenotes]), [class*=side-note], [class*=marginnote], [class*=marginalia],"
+    "[class*=margin-note], aside,"
     "[class*=nota-al-margen], [class*=nota-margen], [class*=notamargen],"
     "[class*=pagenum], [class*=page-num], [class*=numpag], [class*=numeropagina], [class*=pageno], .wst-pagebreak,"
-    "[class*=versenum], .ws-poem-versenum, span.wst-verse, [class*=pline], [class*=numeroverso], [class*=numverso],"
+    "[class*=versenum], span.wst-verse, [class*=pline], [class*=numeroverso], [class*=numverso],"
     "[class*=linenum], [class*=line-num], [class*=lineno], .wst-floatright,"
     "figcaption, .thumbcaption, .gallery, .mw-indicators"
 )
@@ -78,7 +80,7 @@ def likely_poem_blocks(page: HtmlResponse) -> list[Selector]:
 
 
 def header_field(page: HtmlResponse, name: str) -> str | None:
-    """A field that the header template states: `title`, `author` or `year`; English marks it by id, Spanish by class."""
+    """A field of the header template: `title`, `author` or `year`; English marks it by id, Spanish by class."""
     queries = (f"#ws-{name}", f"#ws-data .ws-{name}", f".ws-{name}", f"#header-{name}-text", f"#header_{name}_text")
     return next(filter(None, (text_of(page, query) for query in queries)), None)
 

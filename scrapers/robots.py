@@ -6,7 +6,6 @@ from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.robotstxt import RobotsTxtMiddleware
 from scrapy.extensions.throttle import AutoThrottle
-from scrapy.http import Response
 from scrapy.robotstxt import RobotParser
 
 LONGEST_DELAY = 60.0  # seconds; a site that asks for more gets this

@@ -32,6 +32,8 @@ TIGHT |= {"footer", "aside", "nav", "address", "figcaption", "details", "summary
 BLOCKS = LOOSE | TIGHT | {"p"}
 LISTS = {"ul", "ol", "dl"}
 LINE_CLASS = re.compile(r"(?:^|[-_])(?:line|linea|línea|verso|verseline)$")
+NO_MARGIN = re.compile(r"(?<![-\w])margin\s*:\s*0(?:px|pt|em)?(?:\s+0(?:px|pt|em)?)?\s*(?:!important)?\s*(?:;|$)")
+BLANK = re.compile(r"[\s\u200b\u2060\ufeff]*")
 NUMBER = re.compile(r"\W*\d+\W*")
 STANZA_CLASS = re.compile(r"(?:^|[-_])(?:stanza|estrofa|strophe)(?:[-_]?\d+)?$")
 
@@ -161,6 +163,8 @@ class Layout:
                 yield lines[0]
             elif lines or not len(child):  # one that holds only what is left out is no empty line
                 yield Block(child.tag, lines, _kind(child), _is_several(child, lines))
+        elif not len(child) and not child.text and _is_gap(child):
+            yield " "
         else:
             yield from self.pieces(child, style.get("white-space", white_space))
 
@@ -173,22 +177,28 @@ class Layout:
             return None
         found = list(filter(None, self.lines(element, "normal")))
         text = " ".join(found).replace(MARK, "")
-        if len(_letters_of(text)) <= 3:
-            return text + MARK if text[-1:].isalpha() else ""
+        letters = _letters_of(text)
+        if len(letters) <= 3:
+            return text + MARK if letters or (is_marked and not NUMBER.fullmatch(text)) else ""
         return "" if not is_marked and len(found) <= 2 else None
 
     def is_block(self, element: HtmlElement, style: Style) -> bool:
         display = style.get("display", "")
         if display in BLOCK_DISPLAYS or display in INLINE_DISPLAYS:
             return display in BLOCK_DISPLAYS
-        return element.tag in BLOCKS or (_kind(element) == "line" and _has_twin_beside(element))
+        return element.tag in BLOCKS or (_kind(element) != "" and _has_twin_beside(element))
 
 
 def _kind(element: HtmlElement) -> str:
     names = element.get("class", "").lower().split()
-    if element.tag == "l" or any(map(LINE_CLASS.search, names)):
+    if element.tag == "l" or any(map(LINE_CLASS.search, names)) or NO_MARGIN.search(element.get("style", "")):
         return "line"
     return "stanza" if element.tag == "lg" or any(map(STANZA_CLASS.search, names)) else ""
+
+
+def _is_gap(element: HtmlElement) -> bool:
+    """Whether an empty element takes up room within a line, as a space does."""
+    return "gap" in re.split(r"[\s_-]+", element.get("class", "")) or "width" in element.get("style", "")
 
 
 def _has_twin_beside(element: HtmlElement) -> bool:
@@ -242,7 +252,7 @@ def _is_several(element: HtmlElement, lines: list[str]) -> bool:
 
 
 def _row(parts: list[list[str] | Block], row: HtmlElement) -> list[str]:
-    """A table row: one line, or its cells one below the other where one holds more than a line; numbers are left out."""
+    """A table row as one line, or cell below cell where one holds several; cells of numbers alone are left out."""
     cells = [part for part in parts if isinstance(part, Block)]
     cells = [cell for cell in cells if not all(map(NUMBER.fullmatch, filter(None, cell.lines)))] or cells
     if any(cell.count > 1 for cell in cells):
@@ -253,7 +263,7 @@ def _row(parts: list[list[str] | Block], row: HtmlElement) -> list[str]:
 def _text_lines(text: str, keeps_spaces: bool) -> list[str]:
     """Running text by its breaks; one at the very end starts no further line."""
     lines = [line.strip(" ") for line in (text if keeps_spaces else re.sub(" {2,}", " ", text)).split("\n")]
-    lines = ["" if line.isspace() else line for line in lines]
+    lines = ["" if BLANK.fullmatch(line) else line for line in lines]
     return lines if lines[-1] else lines[:-1]
 
 

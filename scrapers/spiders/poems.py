@@ -12,6 +12,7 @@ from scrapy.spidermiddlewares.httperror import HttpError
 
 from scrapers.cache import AS_KEPT, CACHED, UNCHANGED, PoemPages
 from scrapers.items import RawPoem
+from scrapers.pages import as_browsers_read
 
 PROBLEMS = {"DownloadCancelledError": "too large", "DownloadTimeoutError": "too slow"}  # by Scrapy's exception
 
@@ -87,7 +88,8 @@ class PoemSpider(Spider):
             self.without_poem.append(self.path(response.url))
             return
         poems = requests = 0
-        for found in self.parse_page(response, **known):
+        page = as_browsers_read(response) if isinstance(response, HtmlResponse) else response
+        for found in self.parse_page(page, **known):
             requests += isinstance(found, Request)
             poems += not isinstance(found, Request)
             yield found

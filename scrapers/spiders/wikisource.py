@@ -63,7 +63,8 @@ class WikisourceSpider(PoemSpider):
             query = parse_qs(parts.query, keep_blank_values=True)
             key = "pagefrom" if "pagefrom" in query else "subcatfrom"
             here = f"/wiki/{query['title'][0]}" if "title" in query else unquote(parts.path)
-            yield self.page(f"{here}?{key}={quote(query[key][0], safe='')}")
+            if key in query and here.startswith("/wiki/"):
+                yield self.page(f"{here}?{key}={quote(query[key][0], safe='')}")
 
     def parse_work(self, response: HtmlResponse) -> Iterator[RawPoem | Request]:
         """A poem's page, a book's list of its poems, both in one, or a list of works or of a work's editions."""
