@@ -53,7 +53,7 @@ def crawl(kind: str, delay: float, max_seconds: float, max_megabytes: float, rec
     crawler.signals.connect(_tell_page, signals.response_received)
     crawler.signals.connect(_tell_poem, signals.item_scraped)
     crawler.signals.connect(_note_error, signals.spider_error)
-    process.crawl(crawler, poem_pages=PoemPages(settings), **order)
+    process.crawl(crawler, delay=delay, poem_pages=PoemPages(settings), **order)
     process.start()
     _tell(report=_report(crawler))
 
@@ -71,6 +71,8 @@ def _report(crawler: Crawler) -> dict[str, Any]:
         "as_kept": spider.as_kept,
         "retried": figures.get("retry/count", 0),
         "redirected": sum(redirects),
+        "delay": spider.delay,
+        "crawl_delay": spider.crawl_delay,
         "forbidden_by_robots": figures.get("robotstxt/forbidden", 0),
         "problems": dict(Counter(str(failure["problem"]) for failure in spider.failed).most_common()),
         "failures": sorted(spider.failed, key=lambda failure: failure["page"])[:EXAMPLES],

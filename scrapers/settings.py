@@ -13,9 +13,11 @@ CONCURRENT_REQUESTS_PER_DOMAIN = 2
 DEPTH_PRIORITY = -1  # what a page leads to comes before its neighbours, so that a crawl that ends early has whole books
 SCHEDULER_MEMORY_QUEUE = "scrapy.squeues.FifoMemoryQueue"  # and in the order of the page
 DOWNLOAD_WARNSIZE = 0  # no warning before the limit
-DOWNLOADER_MIDDLEWARES = {
+DOWNLOADER_MIDDLEWARES = {  # in place of Scrapy's own, and where those are
+    "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
+    "scrapers.robots.SlowRobotsTxtMiddleware": 100,
     "scrapy.downloadermiddlewares.retry.RetryMiddleware": None,
-    "scrapers.retry.PatientRetryMiddleware": 550,  # where Scrapy has its own
+    "scrapers.retry.PatientRetryMiddleware": 550,
     "scrapy.downloadermiddlewares.httpcache.HttpCacheMiddleware": None,
     "scrapers.cache.PatientCacheMiddleware": 900,
 }

@@ -8,7 +8,7 @@ from scrapy.http import HtmlResponse
 
 from scrapers.items import RawPoem
 from scrapers.spiders.poems import PoemSpider
-from scrapers.verse import text_of, verse
+from scrapers.verse import NO_TEXT, text_of, verse
 
 LETTER = re.compile(r"/[A-Za-z]\.html$")
 AUTHORS = '#content li a[href$=".htm"]'
@@ -16,7 +16,7 @@ AUTHORS = '#content li a[href$=".htm"]'
 WORKS = ("#ordenable a[href]", ".list-poems a[href]", "#block-poems a[href]")
 TITLES = (".title-poem", "h2", "h1")
 POEMS = ("#contentfont", ".poem-entry")
-NOT_VERSE = "style, script, iframe, .likebox, h1, h2"
+NOT_VERSE = f"{NO_TEXT}, .likebox, h1, h2"
 
 
 class PoemasDelAlmaSpider(PoemSpider):
@@ -41,17 +41,16 @@ class PoemasDelAlmaSpider(PoemSpider):
         """
         if LETTER.search(response.url):
             for link in response.css(AUTHORS):
-                yield self.visit(response.urljoin(link.attrib["href"]), owner=text_of(link, "a"))
+                yield from self.follow(response, [link.attrib["href"]], owner=text_of(link, "a"))
             return
         title = next(filter(None, (text_of(response, query) for query in TITLES)), None)
         text = next(filter(None, (verse(block, NOT_VERSE) for query in POEMS for block in response.css(query))), None)
-        works = next(filter(None, map(response.css, WORKS)), [])
+        works = next(filter(None, map(response.css, WORKS)), None)
         if text:
             yield self.record(response.url, text, title=title, author=author, collection=collection)
         elif works:
             known = {"author": author, "collection": title} if author else {"author": owner or name_in(title)}
-            for link in works:
-                yield self.visit(response.urljoin(link.attrib["href"]), **known)
+            yield from self.follow(response, works.xpath("@href").getall(), **known)
         else:
             self.without_poem.append(self.path(response.url))
 

@@ -1,6 +1,7 @@
 """What all spiders share; each of them says only what a page of its site holds."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
@@ -11,6 +12,7 @@ from scrapy.spidermiddlewares.httperror import HttpError
 
 from scrapers.cache import AS_KEPT, CACHED, UNCHANGED, PoemPages
 from scrapers.items import RawPoem
+from scrapers.pages import as_browsers_read
 
 PROBLEMS = {"DownloadCancelledError": "too large", "DownloadTimeoutError": "too slow"}  # by Scrapy's exception
 
@@ -25,6 +27,7 @@ class PoemSpider(Spider):
         language: ISO 639-1 code, for pages that declare none.
         max_pages: pages read at most.
         licence: for pages that name none.
+        delay: seconds between two requests at least, until robots.txt asks for more.
         poem_pages: where to note the pages that hold poems and lead nowhere.
     """
 
@@ -39,6 +42,7 @@ class PoemSpider(Spider):
         max_pages: int,
         licence: str | None = None,
         poem_pages: PoemPages | None = None,
+        delay: float = 0.0,
         **values: Any,
     ) -> None:
         super().__init__(**values)
@@ -46,6 +50,7 @@ class PoemSpider(Spider):
         self.language, self.licence, self.max_pages = language, licence, max_pages
         self.allowed_domains = [urlsplit(site).hostname]
         self.poem_pages = poem_pages
+        self.delay, self.crawl_delay = delay, 0.0  # the second is what robots.txt asks for
         self.pages = self.unchanged = self.not_asked_for = self.as_kept = 0
         self.without_poem: list[str] = []
         self.failed: list[dict[str, str | int]] = []
@@ -61,6 +66,14 @@ class PoemSpider(Spider):
     def visit(self, url: str, **known: str | None) -> Request:
         return Request(url, callback=self.parse, errback=self.on_failure, cb_kwargs=known)
 
+    def follow(self, response: HtmlResponse, links: Iterable[str], **known: str | None) -> Iterator[Request]:
+        """Requests for the links of a page that lead to pages; scripts, mail and what is no address are passed over."""
+        for link in links:
+            with suppress(ValueError):
+                url = response.urljoin(link.strip())
+                if urlsplit(url).scheme in ("http", "https") and urlsplit(url).hostname:
+                    yield self.visit(url, **known)
+
     def parse(self, response: Response, **known: str | None) -> Iterator[RawPoem | Request]:
         if self.pages == self.max_pages:
             raise CloseSpider("max_pages")
@@ -75,7 +88,8 @@ class PoemSpider(Spider):
             self.without_poem.append(self.path(response.url))
             return
         poems = requests = 0
-        for found in self.parse_page(response, **known):
+        page = as_browsers_read(response) if isinstance(response, HtmlResponse) else response
+        for found in self.parse_page(page, **known):
             requests += isinstance(found, Request)
             poems += not isinstance(found, Request)
             yield found

@@ -1,16 +1,15 @@
 """Poems of any site, by CSS selectors that its entry in params.yaml gives."""
 
 from collections.abc import Iterator
-from contextlib import suppress
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
 from scrapy import Request
 from scrapy.http import HtmlResponse
 
 from scrapers.items import RawPoem
 from scrapers.spiders.poems import PoemSpider
-from scrapers.verse import NO_TEXT, text_of, verse
+from scrapers.verse import NO_TEXT, joined_verse, text_of
 
 
 class SelectorsSpider(PoemSpider):
@@ -26,25 +25,23 @@ class SelectorsSpider(PoemSpider):
 
     def __init__(self, follow: list[str], fields: dict[str, str | None], leave_out: list[str], **values: Any) -> None:
         super().__init__(**values)
-        self.follow, self.left_out = follow, ", ".join([NO_TEXT, *leave_out])
+        self.following, self.left_out = follow, ", ".join([NO_TEXT, *leave_out])
         self.text = fields.pop("text")
         self.fields = {field: query for field, query in fields.items() if query}
 
     def parse_page(self, response: HtmlResponse) -> Iterator[RawPoem | Request]:
-        links = list(self.links(response))
-        fields = {field: text_of(response, query) for field, query in self.fields.items()}
-        text = "\n\n".join(filter(None, (verse(block, self.left_out) for block in response.css(self.text))))
-        if text:
+        requests = list(self.requests(response))
+        if text := joined_verse(response.css(self.text), self.left_out):
+            fields = {field: text_of(response, query) for field, query in self.fields.items()}
             yield self.record(response.url, text, **fields)
-        elif not links:
+        elif not requests:
             self.without_poem.append(self.path(response.url))
-        yield from map(self.visit, links)
+        yield from requests
 
-    def links(self, response: HtmlResponse) -> Iterator[str]:
+    def requests(self, response: HtmlResponse) -> Iterator[Request]:
         here = urlsplit(self.site).netloc
-        for query in self.follow:
-            for link in response.css(query).xpath("descendant-or-self::a/@href").getall():
-                with suppress(ValueError):  # what cannot be parsed as an address leads nowhere
-                    url = urljoin(response.url, link.strip())
-                    if urlsplit(url).netloc == here:
-                        yield url
+        for query in self.following:
+            links = response.css(query).xpath("descendant-or-self::a/@href").getall()
+            for request in self.follow(response, links):
+                if urlsplit(request.url).netloc == here:
+                    yield request

@@ -2,26 +2,31 @@
 
 import re
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from scrapy import Request
 from scrapy.http import HtmlResponse
+from scrapy.selector import Selector
 
 from scrapers.items import RawPoem
+from scrapers.mediawiki import NOT_VERSE, header_field, likely_poem_blocks, poem_blocks
 from scrapers.spiders.poems import PoemSpider
 from scrapers.styles import STYLE_OF_CATEGORY
-from scrapers.verse import one_line, verse
+from scrapers.verse import joined_verse, text_of
 
-# The poem tag's block and the ppoem template's; one inside of another is part of it.
-_BLOCK = "has-class('poem') or has-class('ws-poem')"
-POEM = f"//*[has-class('mw-parser-output')]//*[{_BLOCK}][not(ancestor::*[{_BLOCK}])]"
 TURNS = "#mw-pages > a[href*=pagefrom], #mw-subcategories > a[href*=subcatfrom]"
 # Pages of these are about works, or pieces of scans; the same poems stand on pages without such a prefix.
+_NAMESPACES = (
+    "Special User Wikisource Project File Image MediaWiki Template Help Portal Index Page Author Translation Module "
+    "Gadget TimedText Topic Media Transwiki "
+    "Especial Usuario Usuaria Archivo Imagen Plantilla Ayuda Índice Página Autor Autora Módulo Accesorio Tema Medio "
+    "Wikiproyecto"
+)
+_TALK = "talk|discusi[óo]n"
 NO_WORKS = re.compile(
-    r"/wiki/(?:Special|Talk|User|Wikisource|File|MediaWiki|Template|Help|Portal|Index|Page|Author|Translation|Module"
-    r"|Especial|Discusión|Usuario|Usuaria|Archivo|Plantilla|Ayuda|Índice|Página|Autor|Autora|Módulo)(?:[ _]talk)?:",
+    rf"/wiki/(?:(?:{_NAMESPACES.replace(' ', '|')})(?:[ _](?:{_TALK}))?|(?:Category|Categoría)[ _](?:{_TALK})|{_TALK})"
+    r"[ _]*:",
     re.IGNORECASE,
 )
 AUTHOR = re.compile(r"/wiki/(?:Author|Autora?):", re.IGNORECASE)
@@ -30,11 +35,8 @@ EDITIONS = re.compile(
     r"d[ie]sambig|\b(?:versions|translations) pages|páginas (?:de|con) (?:versiones|traducciones)", re.IGNORECASE
 )
 ADDITION = re.compile(r"_\([^()]*\)$")  # to a title that is not the only one: `The_Raven_(Poe)`
+LANGUAGE = "(ancestor-or-self::*[@lang][ancestor-or-self::*[has-class('mw-parser-output')]])[last()]/@lang"
 CATEGORIES = "#mw-normal-catlinks li a::text, #mw-hidden-catlinks li a::text"
-NOT_VERSE = (
-    "style, script, .reference, .references, .ws-noexport, .noprint, .mw-editsection, .pagenum,"
-    ".ws-poem-versenum, .wst-pline, .numeroverso"
-)
 
 
 class WikisourceSpider(PoemSpider):
@@ -61,7 +63,8 @@ class WikisourceSpider(PoemSpider):
             query = parse_qs(parts.query, keep_blank_values=True)
             key = "pagefrom" if "pagefrom" in query else "subcatfrom"
             here = f"/wiki/{query['title'][0]}" if "title" in query else unquote(parts.path)
-            yield self.page(f"{here}?{key}={quote(query[key][0], safe='')}")
+            if key in query and here.startswith("/wiki/"):
+                yield self.page(f"{here}?{key}={quote(query[key][0], safe='')}")
 
     def parse_work(self, response: HtmlResponse) -> Iterator[RawPoem | Request]:
         """A poem's page, a book's list of its poems, both in one, or a list of works or of a work's editions."""
@@ -70,33 +73,35 @@ class WikisourceSpider(PoemSpider):
         here = unquote(urlsplit(address).path)
         links = works(response.css(".mw-parser-output a::attr(href)").getall())
         parts = links if AUTHOR.match(here) else [link for link in links if unquote(link).startswith(here + "/")]
-        text = "\n\n".join(filter(None, map(partial(verse, left_out=NOT_VERSE), response.xpath(POEM))))
+        blocks = poem_blocks(response)
         is_start = not {here, unquote(urlsplit(response.url).path)}.isdisjoint(map(unquote, self.start_paths))
-        parts = parts or ([] if text else entries(response, None if is_start else here))
+        parts = parts or ([] if blocks else entries(response, None if is_start else here))
+        if not blocks and not parts:
+            blocks = likely_poem_blocks(response)
+        text = joined_verse(blocks, NOT_VERSE)
         yield from map(self.page, parts)
         if text and address not in self.yielded:
             self.yielded.add(address)
-            yield self.poem(response, address, text)
+            yield self.poem(response, address, text, blocks[0])
         elif not text and not parts:
             self.without_poem.append(self.path(response.url))
 
-    def poem(self, response: HtmlResponse, address: str, text: str) -> RawPoem:
-        def first(query: str) -> str | None:
-            return one_line(response.css(query).getall())
-
-        heading = first("#firstHeading ::text") or self.path(response.url)
+    def poem(self, response: HtmlResponse, address: str, text: str, block: Selector) -> RawPoem:
+        heading = text_of(response, "#firstHeading") or self.path(response.url)
         book, _, part = heading.rpartition("/")
         categories = response.css(CATEGORIES).getall()
+        section = text_of(response, "#header-section-text") or text_of(response, "#header_section_text")
+        language = block.xpath(LANGUAGE).get("").partition("-")[0]
         return self.record(
             address,
             text,
-            title=first("#header-section-text ::text") or part,
-            author=first("#ws-author ::text"),
-            collection=(first("#ws-title ::text") or book) if book else None,
-            year=first("#ws-year ::text"),
+            title=section or part,
+            author=header_field(response, "author"),
+            collection=(header_field(response, "title") or book) if book else None,
+            year=header_field(response, "year"),
             style=next((STYLE_OF_CATEGORY[name] for name in categories if name in STYLE_OF_CATEGORY), None),
-            licence=first(".licensetpl_short::text"),
-            declared_language=response.css(".mw-parser-output[lang]::attr(lang)").get(),
+            licence=text_of(response, ".licensetpl_short"),
+            declared_language=language,
         )
 
 

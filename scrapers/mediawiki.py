@@ -1,0 +1,109 @@
+"""What in a page of Wikisource is verse: the markup of its poem, header and note templates, English and Spanish."""
+
+import re
+from statistics import median
+
+from scrapy.http import HtmlResponse
+from scrapy.selector import Selector
+
+from scrapers.appearance import is_hidden, page_styles, style_of
+from scrapers.verse import NO_TEXT, joined_verse, text_of
+
+# Beside the verse: headers and footers, notes and their marks, numbers of lines and of pages, captions.
+NOT_VERSE = NO_TEXT + (
+    ", .ws-noexport, .noprint, .ws-header, .wst-header, .headertemplate, #headertemplate, #headerContainer,"
+    ".header_notes, .header-notes, .wst-footer, #footertemplate, .footertemplate, #ws-data, .ws-data,"
+    ".licenseContainer, .licensetpl, .navbox, .navigation-box, .toc, #toc, .wst-auxtoc, .catlinks, .printfooter,"
+    ".mw-editsection, .mw-empty-elt, .mw-cite-backlink, .mw-ref, .reference, .references, .reference-text,"
+    ".mw-references-wrap, .reflist, .refbegin, .listaref, [class*=footnote], [role=doc-endnotes], [role=doc-footnote],"
+    "[role=doc-noteref], [role=note],"
+    "[id^=cite_note], [id^=cite_ref], [class*=sidenote]:not([class*=sidenotes]), [class*=side-note], [class*=marginnote], [class*=marginalia],"
+    "[class*=margin-note], aside,"
+    "[class*=nota-al-margen], [class*=nota-margen], [class*=notamargen],"
+    "[class*=pagenum], [class*=page-num], [class*=numpag], [class*=numeropagina], [class*=pageno], .wst-pagebreak,"
+    "[class*=versenum], span.wst-verse, [class*=pline], [class*=numeroverso], [class*=numverso],"
+    "[class*=linenum], [class*=line-num], [class*=lineno], .wst-floatright,"
+    "figcaption, .thumbcaption, .gallery, .mw-indicators"
+)
+CONTENT = "*[has-class('mw-parser-output') or @id='mw-content-text']"
+POEM_CLASSES = ("poem", "ws-poem", "ws-poema", "poema", "verse", "versos", "stanza", "estrofa")
+POEM_CLASSES += ("ws-poem-stanza", "ws-poema-estrofa", "poesia", "poesía")
+_IS_POEM = "not(self::span) and (" + " or ".join(f"has-class('{name}')" for name in POEM_CLASSES) + ")"
+# Where verse stands on pages whose markup does not call it verse.
+_IS_CENTRED = (
+    "@align='center' or contains(@class, 'center') or contains(translate(@style, ' ', ''), 'text-align:center')"
+    " or contains(translate(@style, ' ', ''), 'margin:auto') or contains(translate(@style, ' ', ''), 'margin:0auto')"
+    " or contains(translate(@style, ' ', ''), 'display:table')"
+)
+_MAY_BE_POEM = (
+    "self::p or self::pre or self::dl or self::table or self::center or self::blockquote or "
+    f"self::div[br or {_IS_CENTRED}][not({_IS_POEM})]"
+)
+NOTES_HEADING = re.compile(r"(?i)\W*(?:foot|end)?(?:notes?|notas?|references|referencias|remarks)\b.{0,20}$")
+LONGEST_LINE = 80  # characters of the median line; longer ones are prose
+SHORTEST_LINE = 10  # shorter ones are title pages
+
+
+def poem_blocks(page: HtmlResponse) -> list[Selector]:
+    """The elements that the markup says hold verse, in the order of the page; some may be inside of others."""
+    return _shown(page, page.xpath(f"//{CONTENT}//*[{_IS_POEM}]"))
+
+
+def likely_poem_blocks(page: HtmlResponse) -> list[Selector]:
+    """The elements that look like verse on a page without poem markup: centred blocks, tables, indents, short lines.
+
+    Empty where most of the text is something else, such as prose, a title page or a list of links.
+    """
+    found = page.xpath(f"//{CONTENT}//*[{_MAY_BE_POEM}][not(ancestor::*[{_MAY_BE_POEM}][ancestor::{CONTENT}])]")
+    blocks = _shown(page, found)
+    texts = [joined_verse([block], NOT_VERSE) for block in blocks]
+    are_verse = [_looks_like_verse(text) for text in texts]
+    if not any(are_verse):
+        return []
+    first, last = are_verse.index(True), len(texts) - are_verse[::-1].index(True)
+    chosen = [
+        index
+        for index in range(first, last)
+        if are_verse[index] or (0 < len(texts[index]) <= LONGEST_LINE and "\n" not in texts[index])
+    ]
+    lines = [line for index in chosen for line in texts[index].split("\n") if line]
+    linked = sum(len(text) for index in chosen for text in blocks[index].css("a ::text, a::text").getall())
+    size = sum(map(len, lines))
+    is_poem = (
+        len(lines) > 2
+        and median(map(len, lines)) >= SHORTEST_LINE
+        and sum(line.isupper() for line in lines) * 2 < len(lines)
+        and size * 2 > sum(map(len, texts))
+        and linked * 2 < size
+    )
+    return [blocks[index] for index in chosen] if is_poem else []
+
+
+def header_field(page: HtmlResponse, name: str) -> str | None:
+    """A field of the header template: `title`, `author` or `year`; English marks it by id, Spanish by class."""
+    queries = (f"#ws-{name}", f"#ws-data .ws-{name}", f".ws-{name}", f"#header-{name}-text", f"#header_{name}_text")
+    return next(filter(None, (text_of(page, query) for query in queries)), None)
+
+
+def _shown(page: HtmlResponse, blocks: list[Selector]) -> list[Selector]:
+    """Without what is not displayed, and what stands in notes, headers or footers."""
+    left_out = {element.root for element in page.css(NOT_VERSE)}
+    styles = page_styles(blocks[0].root) if blocks else {}
+    return [
+        block
+        for block in blocks
+        if not any(
+            element in left_out or is_hidden(element, style_of(element, styles))
+            for element in (block.root, *block.root.iterancestors())
+        )
+        and not NOTES_HEADING.match(_heading_above(block))
+    ]
+
+
+def _heading_above(block: Selector) -> str:
+    return block.xpath("normalize-space(preceding::*[self::h2 or self::h3 or self::h4][1])").get("")
+
+
+def _looks_like_verse(text: str) -> bool:
+    lines = [line for line in text.split("\n") if line]
+    return len(lines) > 1 and median(map(len, lines)) <= LONGEST_LINE and max(map(len, lines)) <= 2 * LONGEST_LINE
