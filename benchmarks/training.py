@@ -143,7 +143,7 @@ def table(found: dict[str, dict[str, Any]], method: str) -> str:
 
 
 def warm_speed(report: dict[str, Any]) -> str:
-    """Real tokens a second without the warm-up, or a dash where no step came after it."""
+    """Real tokens per second after the warm-up, or a dash where no step came after it."""
     tokens, seconds = report["warm"]
     after = report["tokens"] - tokens if tokens else 0
     return f"{after / (report['seconds'] - seconds):.0f}" if after else "–"

@@ -1,6 +1,6 @@
 """The stage *finetune*: train the base model on the packed rows.
 
-`train` is the story: set up, then step, log, validate and save until the schedule ends, then merge. Which rows a step
+`train` reads from top to bottom: set up; step, log, validate and save until the schedule ends; merge. Which rows a step
 sees follows from the seed and the step alone, so a killed run resumes at its last checkpoint and follows the same
 curve. `accelerate launch -m pipeline.finetune` runs the same loop in many processes.
 """

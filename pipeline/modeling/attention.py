@@ -1,8 +1,8 @@
 """Attention for packed rows, in which each poem attends to itself alone.
 
-Most pairs of positions in a row belong to two poems, and masked attention computes them in vain. Attending poem by poem
-takes a third of its time on two cores. On a GPU all poems go at once through torch's FlashAttention for sequences of
-different lengths (`varlen_attn`, torch 2.11 and later), without a mask.
+Most pairs of positions in a row belong to two poems, and masked attention computes them for nothing. Attending poem by
+poem takes a third of its time on two cores. On a GPU all poems go at once, without a mask, through torch's
+FlashAttention for sequences of different lengths (`varlen_attn`, torch 2.11 and later).
 """
 
 from typing import Any

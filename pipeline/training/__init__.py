@@ -1,1 +1,1 @@
-"""What a training run needs beside the loop: packed rows, adapters, checkpoints, many processes."""
+"""What the training loop needs: packed rows, adapters, schedule, step, validation, checkpoints, many processes."""

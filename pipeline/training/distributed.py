@@ -32,7 +32,7 @@ def data_parallel(module: nn.Module) -> nn.Module:
     # Layers are compiled one by one, so their gradients come bucket by bucket as it is: no need to split their graphs.
     torch._dynamo.config.optimize_ddp = False
     # Without `device_ids`, which would move the rows to the GPU: where poems begin is found on the CPU.
-    return DistributedDataParallel(module, broadcast_buffers=False, gradient_as_bucket_view=True)
+    return DistributedDataParallel(module, forward_sync_buffers=False, gradient_as_bucket_view=True)
 
 
 def without_exchange(module: nn.Module) -> AbstractContextManager[None]:

@@ -1,4 +1,4 @@
-"""Attention poem by poem is masked attention over the whole row, in less time."""
+"""Attention poem by poem gives what masked attention over the whole row gives."""
 
 from itertools import pairwise
 
@@ -22,7 +22,7 @@ def positions_of(lengths, padding):
 
 
 @given(lengths=st.lists(st.integers(2, 9), min_size=1, max_size=5), padding=st.integers(0, 5))
-def test_poems_end_where_positions_start_again_and_padding_is_one_stretch(lengths, padding):
+def test_poems_begin_where_positions_start_over_and_padding_counts_as_one(lengths, padding):
     rows = positions_of(lengths, padding).repeat(2, 1)
     assert poem_borders(rows).diff().tolist() == [*lengths, *[padding] * bool(padding)] * 2
 
@@ -51,7 +51,7 @@ def test_outputs_and_gradients_are_those_of_a_masked_row(lengths, groups, window
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_gradient_checkpointing_does_not_lose_where_poems_start(tiny_bases, family):
+def test_gradient_checkpointing_keeps_poems_apart(tiny_bases, family):
     gradients = []
     for checkpointing in (False, True):
         model, _ = load_base(tiny_bases[family], dtype=torch.float32)
@@ -67,7 +67,7 @@ def test_gradient_checkpointing_does_not_lose_where_poems_start(tiny_bases, fami
     torch.testing.assert_close(*gradients, atol=1e-4, rtol=1e-3)
 
 
-def test_a_model_that_trained_on_packed_rows_still_reads_padded_batches_and_single_poems(tiny_bases):
+def test_a_model_trained_on_packed_rows_still_reads_padded_batches_and_single_poems(tiny_bases):
     model, _ = load_base(tiny_bases["llama"], dtype=torch.float32)
     ids = torch.randint(3, 300, (1, 12), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -81,8 +81,8 @@ def test_a_model_that_trained_on_packed_rows_still_reads_padded_batches_and_sing
         torch.testing.assert_close(after, before, atol=1e-4, rtol=1e-3)
 
 
-def test_all_poems_at_once_are_what_they_are_one_by_one(monkeypatch):
-    """The kernel is a GPU's; what it is asked for is seen here, and answered as its documentation says."""
+def test_attending_to_all_poems_at_once_equals_one_by_one(monkeypatch):
+    """The kernel needs a GPU, so a stand-in here does what its documentation says."""
 
     def varlen_attn(query, key, value, starts, _, longest, __, *, scale, window_size):
         found = []
@@ -106,7 +106,7 @@ def test_all_poems_at_once_are_what_they_are_one_by_one(monkeypatch):
         torch.testing.assert_close(at_once.float(), one_by_one, atol=0.03, rtol=0.03)  # the former in bfloat16
 
 
-def test_what_the_kernel_of_a_gpu_does_not_know_is_refused():
+def test_what_the_gpu_kernel_lacks_is_refused():
     whole = torch.randn(1, 2, 4, 8)
     with pytest.raises(BadInput, match=r"finetune\.attention.*16-bit numbers and no dropout.*Set it to sdpa"):
         attend_at_once(whole, whole, whole, poem_borders(positions_of([4], 0)[None]), 0.3, 0.0, None)
@@ -114,7 +114,7 @@ def test_what_the_kernel_of_a_gpu_does_not_know_is_refused():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_all_layers_are_compiled_once_whatever_the_poems(tiny_bases, family):
-    """Here by a compiler that makes no machine code, and with the mask that a GPU's layers are given."""
+    """Here with a compiler that generates no machine code, and with the mask that layers get on a GPU."""
     model, _ = load_base(tiny_bases[family], dtype=torch.float32)
     graphs = []
 

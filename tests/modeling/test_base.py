@@ -1,4 +1,4 @@
-"""A base model comes from a package, a folder or the hub, and from a package only if it is the one pinned."""
+"""A base model comes from a package, a folder or the hub; a package must be the pinned one."""
 
 import hashlib
 import json
@@ -33,12 +33,12 @@ HEADS = 2
 
 
 def rotated(weight: np.ndarray) -> np.ndarray:
-    """Query and key weights in the order that GGUF keeps them, in which rotary pairs are neighbours."""
+    """Query and key weights in GGUF's order, in which rotary pairs are neighbours."""
     return weight.reshape(HEADS, 2, -1, weight.shape[1]).swapaxes(1, 2).reshape(weight.shape)
 
 
 def write_gguf(path: Path, model: LlamaForCausalLM) -> None:
-    """Write a Llama of one layer, embeddings tied, with `tiny_tokenizer` inside, as a GGUF file."""
+    """Write a Llama with one layer, tied embeddings and `tiny_tokenizer` as a GGUF file."""
     tokenizer, config = tiny_tokenizer(begin=True), model.config
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_block_count(1)
@@ -70,7 +70,7 @@ def write_gguf(path: Path, model: LlamaForCausalLM) -> None:
 
 
 def write_wheel(folder: Path, name: str, files: dict[str, bytes]) -> Path:
-    """A wheel that pip takes, with `files` in it."""
+    """A wheel that pip accepts, with `files` in it."""
     wheel, about = folder / f"{name}-1.0-py3-none-any.whl", f"{name}-1.0.dist-info"
     files = files | {
         f"{about}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n".encode(),
@@ -85,7 +85,7 @@ def write_wheel(folder: Path, name: str, files: dict[str, bytes]) -> Path:
 
 @pytest.fixture
 def tiny_package(tmp_path, monkeypatch):
-    """A packaged base `tiny`, its GGUF file in two wheels, and the model that is in it."""
+    """A packaged base `tiny`, with its GGUF file in two wheels, and the model in it."""
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tiny_tokenizer(begin=True)),
@@ -143,7 +143,7 @@ def test_a_quantized_base_is_described_as_such_and_any_other_by_its_name():
     assert describe_base("openai-community/gpt2") == "openai-community/gpt2"
 
 
-def test_a_second_clone_takes_the_base_from_the_cache(tiny_package):
+def test_a_second_clone_finds_the_base_in_the_cache(tiny_package):
     package, _ = tiny_package
     folder = resolve_base("tiny")
     for wheel in package.requirements:
@@ -151,7 +151,7 @@ def test_a_second_clone_takes_the_base_from_the_cache(tiny_package):
     assert resolve_base("tiny") == folder
 
 
-def test_a_file_that_is_not_the_one_pinned_is_refused_with_both_hashes_and_nothing_is_kept(tiny_package, monkeypatch):
+def test_a_file_other_than_the_pinned_one_is_refused_with_both_hashes_and_nothing_is_kept(tiny_package, monkeypatch):
     package, _ = tiny_package
     swapped = Package(package.requirements[::-1], package.member, package.sha256, package.licence)
     monkeypatch.setitem(PACKAGED, "tiny", swapped)
@@ -178,19 +178,19 @@ def test_a_folder_without_a_model_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["someone/a-poet", "no such base!"])
-def test_a_name_that_is_nothing_lists_what_would_do(name):
+def test_an_unknown_name_lists_what_is_allowed(name):
     with pytest.raises(BadInput, match=r"params\.yaml: base: .*smollm2-135m.*, a local folder, or a hub id"):
         resolve_base(name)
 
 
-def test_a_hub_id_is_taken_from_the_hubs_cache_where_it_has_been_fetched(tiny_bases, tmp_path, monkeypatch):
+def test_a_hub_id_that_was_downloaded_is_found_in_the_hubs_cache(tiny_bases, tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    fetched = tmp_path / "models--someone--a-poet"
-    shutil.copytree(tiny_bases["gpt2"], fetched / "snapshots" / "0123abc")
-    (fetched / "refs").mkdir()
-    (fetched / "refs" / "main").write_text("0123abc")
-    assert resolve_base("someone/a-poet") == fetched / "snapshots" / "0123abc"
+    downloaded = tmp_path / "models--someone--a-poet"
+    shutil.copytree(tiny_bases["gpt2"], downloaded / "snapshots" / "0123abc")
+    (downloaded / "refs").mkdir()
+    (downloaded / "refs" / "main").write_text("0123abc")
+    assert resolve_base("someone/a-poet") == downloaded / "snapshots" / "0123abc"
     model, tokenizer = load_base("someone/a-poet")
     assert model.get_input_embeddings().num_embeddings >= len(tokenizer)
 
@@ -208,7 +208,7 @@ def test_a_folder_loads_ready_for_inference_with_a_padding_token(tiny_bases, fam
 def test_the_packaged_bases_know_english(name):
     folder = cache_folder() / f"{name}-{PACKAGED[name].sha256[:12]}"
     if not folder.exists():
-        pytest.skip(f"{name} has not been fetched; set it as `base` and run `python -m pipeline.modeling.base`")
+        pytest.skip(f"{name} has not been downloaded; set it as `base` and run `python -m pipeline.modeling.base`")
     model, tokenizer = load_base(name)
     assert model.get_input_embeddings().weight is model.get_output_embeddings().weight
     assert len(tokenizer) <= model.get_input_embeddings().num_embeddings

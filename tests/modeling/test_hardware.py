@@ -1,4 +1,4 @@
-"""What training makes of the machine: operations counted, the device's peak, batches that fit."""
+"""Operations per token, the peak of the device, speed and load."""
 
 import pytest
 import torch
@@ -13,31 +13,31 @@ def model():
     return AutoModelForCausalLM.from_config(config)
 
 
-def test_each_weight_that_multiplies_costs_six_operations_and_attention_twelve_a_layer(model):
+def test_a_weight_costs_six_operations_and_attention_twelve_per_layer(model):
     layer = 16 * 48 + 16 * 16 + 2 * 16 * 64
     weights = 3 * layer + 100 * 16  # the head is one of them, the embedding that it is tied to is not
     assert flops_per_token(model, keys_per_token=10) == 6 * weights + 12 * 3 * 16 * 10
 
 
-def test_a_frozen_weight_costs_four(model):
+def test_a_frozen_weight_costs_four_operations(model):
     whole = flops_per_token(model, keys_per_token=10)
     frozen = model.transformer.h[0].mlp.c_fc.weight.requires_grad_(False)
     assert whole - flops_per_token(model, keys_per_token=10) == 2 * frozen.numel()
     frozen.requires_grad_(True)
 
 
-def test_a_peak_is_measured_where_no_data_sheet_says_it_and_leaves_the_random_numbers_alone():
+def test_a_peak_without_a_data_sheet_is_measured_and_leaves_the_random_numbers_alone():
     before = torch.get_rng_state()
     assert peak_flops(torch.device("cpu"), torch.float32) > 1e8
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_without_a_gpu_nothing_is_said_of_one():
+def test_without_a_gpu_no_load_is_reported():
     assert gpu_load(torch.device("cpu")) == {}
     assert 0.01 < peak_memory_gb() < 1000
 
 
-def test_a_gpu_that_answers_is_asked_how_busy_it_is_and_what_it_draws(monkeypatch, model):
+def test_a_gpu_reports_how_busy_it_is_and_what_it_draws(monkeypatch, model):
     monkeypatch.setattr(torch.cuda, "utilization", lambda device: 93)
     monkeypatch.setattr(torch.cuda, "power_draw", lambda device: 612_500)  # milliwatts
     meter = SpeedMeter(model, torch.arange(8)[None], torch.device("cpu"), torch.float32, devices=2)

@@ -1,4 +1,4 @@
-"""Poems are scored whole, however long, and what people wrote never controls the model."""
+"""Poems of any length are scored whole, and no text in them controls the model."""
 
 from collections import Counter
 
@@ -49,7 +49,7 @@ def test_every_token_of_a_long_poem_is_scored_once(gpt2):
     assert -score / per_token == pytest.approx(len(encode_text(tokenizer, long)), rel=1e-4)
 
 
-def test_the_order_and_the_batch_change_no_score(gpt2):
+def test_neither_order_nor_batch_size_changes_a_score(gpt2):
     model, tokenizer = gpt2
     texts = [POEM, "winter rain", POEM * 2, "under stones\n"]
     requests = [Request("en", title=str(number)) for number in range(4)]
@@ -58,7 +58,7 @@ def test_the_order_and_the_batch_change_no_score(gpt2):
     assert together == pytest.approx(alone, abs=1e-3)
 
 
-def test_a_control_token_in_a_poem_or_a_title_is_spelt_out(gpt2):
+def test_a_control_token_in_a_poem_or_a_title_is_spelled_out(gpt2):
     _, tokenizer = gpt2
     add_language_tokens(tokenizer, ["en", "es"])
     control = tokenizer.convert_tokens_to_ids("<|es|>")
@@ -71,7 +71,7 @@ def test_a_control_token_in_a_poem_or_a_title_is_spelt_out(gpt2):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_heads_of_the_families_are_what_is_computed_here(tiny_bases, family):
+def test_logits_computed_here_are_those_of_each_family(tiny_bases, family):
     check_head(load_base(tiny_bases[family], dtype=torch.float32)[0])
 
 
@@ -95,7 +95,7 @@ def test_a_softcap_on_the_logits_has_its_gradient(gpt2):
 
 
 class Largest(TorchDispatchMode):
-    """The most numbers in a tensor that any operation makes, by type."""
+    """The size of the largest tensor that any operation returns, by data type."""
 
     def __init__(self):
         super().__init__()
@@ -109,7 +109,7 @@ class Largest(TorchDispatchMode):
         return made
 
 
-def test_the_loss_never_holds_the_logits_of_all_positions_nor_any_in_float32():
+def test_the_loss_holds_neither_the_logits_of_all_positions_nor_any_in_float32():
     vocabulary, size, positions = 4000, 8, 3000
     model = GPT2LMHeadModel(GPT2Config(vocab_size=vocabulary, n_embd=size, n_layer=1, n_head=1))
     hidden = torch.randn(1, positions, size, dtype=torch.bfloat16, requires_grad=True)

@@ -1,4 +1,4 @@
-"""A cut vocabulary: fewer tokens, any text still encodes, and what was kept means what it meant."""
+"""A cut vocabulary: fewer tokens, any text can still be encoded, and kept tokens mean what they meant."""
 
 import json
 from pathlib import Path
@@ -39,7 +39,7 @@ TEXTS = st.one_of(
 
 
 def gemma_like() -> PreTrainedTokenizerFast:
-    """BPE with byte fallback over whole lines, spaces as ▁, newlines and free places among the added tokens."""
+    """BPE with byte fallback over whole lines, spaces as ▁, newlines and reserved tokens among the added ones."""
     specials = ["<pad>", "<eos>", "<bos>", "<unk>", "<unused0>", "<unused1>"]
     trained = Tokenizer(models.BPE(unk_token="<unk>"))
     trained.normalizer = normalizers.Replace(" ", "▁")
@@ -59,7 +59,7 @@ def gemma_like() -> PreTrainedTokenizerFast:
 
 
 def unigram() -> PreTrainedTokenizerFast:
-    """A unigram model with byte fallback, as SentencePiece makes them."""
+    """A unigram model with byte fallback, as made by SentencePiece."""
     pieces = {word: -5.0 - place / 10 for place, word in enumerate(dict.fromkeys(f"▁{word}" for word in WORDS))}
     letters = dict.fromkeys(sorted(set("".join(pieces))), -12.0)
     halves = {piece[:half]: -8.0 for piece in pieces for half in (2, 3) if len(piece) > half}
@@ -77,7 +77,7 @@ KINDS = {"byte-level": lambda: tiny_tokenizer(begin=True), "byte-fallback": gemm
 
 @pytest.fixture(scope="module")
 def cuts():
-    """By kind of tokenizer: the whole one, the one cut to English, and the ids that were kept."""
+    """For each kind of tokenizer: the whole one, the one cut to English, and the ids that were kept."""
     found = {}
     for kind, make in KINDS.items():
         tokenizer = make()
@@ -88,7 +88,7 @@ def cuts():
 
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=TEXTS)
-def test_any_text_still_encodes_and_comes_back(cuts, kind, text):
+def test_any_text_can_be_encoded_and_decoded(cuts, kind, text):
     whole, cut, _ = cuts[kind]
     encoded = cut.encode(text, add_special_tokens=False)
     assert cut.unk_token_id is None or cut.unk_token_id not in encoded
@@ -98,7 +98,7 @@ def test_any_text_still_encodes_and_comes_back(cuts, kind, text):
 @pytest.mark.parametrize("kind", KINDS)
 @given(text=TEXTS, others=st.sets(st.integers(0, 399), max_size=60))
 @settings(max_examples=40)
-def test_a_text_whose_tokens_were_all_kept_is_cut_into_the_same_tokens(kind, text, others):
+def test_a_text_whose_tokens_were_all_kept_is_encoded_to_the_same_tokens(kind, text, others):
     whole = KINDS[kind]()
     wanted = whole.encode(text, add_special_tokens=False)
     kept = kept_tokens(whole, {*wanted, *others})
@@ -128,12 +128,12 @@ def test_a_cut_tokenizer_is_saved_and_loaded_like_any_other_and_takes_language_t
     assert loaded.encode("<|es|>", add_special_tokens=False) == [len(cut) + 1]
 
 
-def test_a_token_is_built_from_what_its_merges_go_through():
+def test_a_token_is_built_from_the_results_of_its_merges():
     ranks = {("a", "b"): 0, ("b", "c"): 1, ("ab", "c"): 2, ("a", "bc"): 3}
     assert built_from("abc", ranks) == {"a", "b", "c", "ab", "abc"}  # "bc" never comes about: ("a", "b") is first
 
 
-def test_a_vocabulary_of_whole_words_is_refused():
+def test_a_word_level_vocabulary_is_refused():
     tokenizer = Tokenizer(models.WordLevel({"<unk>": 0, "río": 1}, unk_token="<unk>"))
     with pytest.raises(BadInput, match=r"tokenize\.cut_vocabulary.*WordLevel.*false"):
         kept_tokens(PreTrainedTokenizerFast(tokenizer_object=tokenizer), [1])
@@ -143,7 +143,7 @@ def test_a_vocabulary_of_whole_words_is_refused():
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "gemma3"])  # llama's head is a matrix of its own
-def test_likelihoods_grow_by_the_removed_tokens_share_and_by_nothing_else(tiny_bases, family):
+def test_likelihoods_grow_by_the_probability_of_the_removed_tokens_alone(tiny_bases, family):
     whole, tokenizer = load_base(tiny_bases[family], dtype=torch.float32)
     cut, _ = load_base(tiny_bases[family], dtype=torch.float32)
     ids = tokenizer.encode(POEMS[1], add_special_tokens=False)[:200]
@@ -160,7 +160,7 @@ def test_likelihoods_grow_by_the_removed_tokens_share_and_by_nothing_else(tiny_b
 
 
 @pytest.mark.slow
-def test_gemma_itself_keeps_its_hidden_states_and_loses_the_removed_tokens_share():
+def test_gemma_itself_keeps_its_hidden_states_and_loses_the_probability_of_the_removed_tokens():
     package = PACKAGED["gemma-3-270m"]
     base = cache_folder() / f"gemma-3-270m-{package.sha256[:12]}"
     if not base.exists():
@@ -198,8 +198,8 @@ def gemma_like_model(rows: int):
     return AutoModelForCausalLM.from_config(config)
 
 
-def test_tokens_that_never_had_a_row_do_not_get_one():
-    """Gemma's tokenizer knows a token for pictures that its text model has no row for."""
+def test_tokens_without_a_row_do_not_get_one():
+    """Gemma's tokenizer has a token for images, for which its text model has no row."""
     tokenizer = gemma_like()
     rows = len(tokenizer)
     tokenizer.add_special_tokens({"additional_special_tokens": ["<picture>"]})
@@ -215,7 +215,7 @@ def test_tokens_that_never_had_a_row_do_not_get_one():
 
 @pytest.fixture
 def cut_project(tmp_path, tokenized):
-    """A function that takes a base like Gemma to `tokenize` with a cut vocabulary and trains it; gives the params."""
+    """A function that tokenizes for a base like Gemma with a cut vocabulary and trains it; it returns the params."""
 
     def make(method):
         base = tmp_path / "base"
@@ -231,7 +231,7 @@ def cut_project(tmp_path, tokenized):
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_the_stages_train_a_cut_model_that_finds_no_poem_it_was_cut_for_less_likely(cut_project, method):
+def test_the_stages_train_a_cut_model_and_lose_no_likelihood_on_its_training_poems(cut_project, method):
     params = cut_project(method)
     base = Path(params.base)
     kept = np.load(tokenize.TOKENS / KEPT_TOKENS)

@@ -1,7 +1,7 @@
-"""What a GPU is asked for in a training step, seen without one, on torch's *meta* device.
+"""What a training step does on a GPU, tested without one, on torch's *meta* device.
 
-Its tensors have shapes, types and a place, but no numbers. So a step fails there where it would mix what lies on the
-GPU with what lies on the CPU, and where the CPU would have to wait for a number that the GPU has yet to find.
+Meta tensors have a shape, a type and a device, but no numbers. So a step fails there if it mixes tensors of GPU and
+CPU, or if it reads a number for which the CPU would have to wait.
 """
 
 from contextlib import nullcontext
@@ -17,13 +17,13 @@ from tests.support.made_up import FAMILIES
 
 @pytest.fixture
 def meta(monkeypatch):
-    """Autocast does not know the device."""
+    """Turn off autocast, which does not support the device."""
     monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
     monkeypatch.setattr(torch, "is_autocast_enabled", lambda device: False)
 
 
 def packed_rows(*lengths):
-    """Two rows of such poems and some padding, as `tokenize` leaves them."""
+    """Two rows of poems with these lengths, and padding, as `tokenize` writes them."""
     row = [place for length in lengths for place in range(length)]
     positions = torch.tensor([[*row, *[0] * (30 - len(row))]] * 2, dtype=torch.int32)
     input_ids = torch.randint(3, 300, positions.shape, dtype=torch.int32, generator=torch.Generator().manual_seed(0))
@@ -32,7 +32,7 @@ def packed_rows(*lengths):
 
 
 def on_meta(base, method):
-    """A base ready to train there, without the dropout that the kernel for poems does not know."""
+    """A base ready to train on the meta device, without dropout, which the kernel for poems lacks."""
     model, _ = prepared(base, method, attention="by_poem")
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
@@ -42,7 +42,7 @@ def on_meta(base, method):
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_a_step_mixes_no_devices_and_waits_for_no_number(tiny_bases, meta, family, method):
+def test_a_step_mixes_no_devices_and_reads_no_number(tiny_bases, meta, family, method):
     model = on_meta(tiny_bases[family], method)
     loss, _ = train_step(PackedLoss(model, torch.bfloat16), packed_rows(12, 15), 1)
     trained = [weight for weight in model.parameters() if weight.requires_grad]
@@ -52,7 +52,7 @@ def test_a_step_mixes_no_devices_and_waits_for_no_number(tiny_bases, meta, famil
 
 @pytest.mark.parametrize(("family", "kinds_of_layer"), [("llama", 1), ("gemma3", 2)])
 @pytest.mark.parametrize("method", ["full", "lora"])
-def test_what_is_compiled_serves_every_layer_of_its_kind_and_any_number_of_poems(
+def test_compiled_code_serves_every_layer_of_its_kind_and_any_number_of_poems(
     tiny_bases, meta, family, kinds_of_layer, method
 ):
     graphs = []
