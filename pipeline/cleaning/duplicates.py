@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import BinaryIO
@@ -22,6 +22,8 @@ from typing import BinaryIO
 import numpy as np
 import xxhash
 from datasketch import MinHash
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 from tqdm import tqdm
 
 from pipeline.common.parallel import in_batches
@@ -235,22 +237,17 @@ class SketchFiles:
         return np.concatenate(keys), np.concatenate(places)
 
 
-def components(size: int, pairs: Iterable[tuple[int, int]]) -> np.ndarray:
-    """Union-find: for each of `size` places the lowest place it is linked to, through however many pairs."""
-    root = np.arange(size)
+def components(size: int, pairs: np.ndarray) -> np.ndarray:
+    """For each of `size` places the lowest place it is linked to, through however many pairs.
 
-    def find(place: int) -> int:
-        while root[place] != place:
-            root[place] = root[root[place]]
-            place = root[place]
-        return place
-
-    for first, second in pairs:
-        low, high = sorted((find(first), find(second)))
-        root[high] = low
-    for place in np.flatnonzero(root != np.arange(size)):
-        root[place] = find(place)
-    return root
+    Args:
+        size: how many places there are.
+        pairs: places that are linked, shape (pairs, 2).
+    """
+    links = coo_array((np.ones(len(pairs), dtype=bool), (pairs[:, 0], pairs[:, 1])), shape=(size, size))
+    _, group = connected_components(links, directed=False)
+    _, lowest = np.unique(group, return_index=True)
+    return lowest[group]
 
 
 @dataclass(frozen=True)
@@ -301,6 +298,5 @@ def find_duplicates(
     whole = np.fromiter((poem_id.partition(b"-")[0] for poem_id in poem_ids), dtype=poem_ids.dtype)
     _, first_part, group = np.unique(whole, return_index=True, return_inverse=True)
     parts = np.stack([files.first[first_part[group]], files.first], axis=1)
-    links = (part_pairs for part_pairs in (parts[parts[:, 0] != parts[:, 1]], pairs, overlapping))
-    cluster = components(poem_ids.size, chain.from_iterable(links))
+    cluster = components(poem_ids.size, np.concatenate([parts, pairs, overlapping]))
     return Twins(files.first, near, similarities, cluster)
