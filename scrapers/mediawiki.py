@@ -9,22 +9,28 @@ from scrapy.selector import Selector
 from scrapers.appearance import is_hidden, page_styles, style_of
 from scrapers.verse import NO_TEXT, joined_verse, text_of
 
-# Beside the verse: headers and footers, notes and their marks, numbers of lines and of pages, captions.
-NOT_VERSE = NO_TEXT + (
-    ", .ws-noexport, .noprint, .ws-header, .wst-header, .headertemplate, #headertemplate, #headerContainer,"
-    ".header_notes, .header-notes, .wst-footer, #footertemplate, .footertemplate, #ws-data, .ws-data,"
-    ".licenseContainer, .licensetpl, .navbox, .navigation-box, .toc, #toc, .wst-auxtoc, .catlinks, .printfooter,"
-    ".mw-editsection, .mw-empty-elt, .mw-cite-backlink, .mw-ref, .reference, .references, .reference-text,"
-    ".mw-references-wrap, .reflist, .refbegin, .listaref, [class*=footnote], [role=doc-endnotes], [role=doc-footnote],"
-    "[role=doc-noteref], [role=note],"
-    "[id^=cite_note], [id^=cite_ref], [class*=sidenote]:not([class*=sidenotes]), [class*=side-note], [class*=marginnote], [class*=marginalia],"
-    "[class*=margin-note], aside,"
-    "[class*=nota-al-margen], [class*=nota-margen], [class*=notamargen],"
-    "[class*=pagenum], [class*=page-num], [class*=numpag], [class*=numeropagina], [class*=pageno], .wst-pagebreak,"
-    "[class*=versenum], span.wst-verse, [class*=pline], [class*=numeroverso], [class*=numverso],"
-    "[class*=linenum], [class*=line-num], [class*=lineno], .wst-floatright,"
-    "figcaption, .thumbcaption, .gallery, .mw-indicators"
+HEADERS = (
+    ".ws-noexport, .noprint, .ws-header, .wst-header, .headertemplate, #headertemplate, #headerContainer,"
+    ".header_notes, .header-notes, #ws-data, .ws-data, .wst-footer, .footertemplate, #footertemplate, .printfooter,"
+    ".licenseContainer, .licensetpl, .navbox, .toc, #toc, .wst-auxtoc, .catlinks, .mw-editsection, .mw-indicators,"
+    ".mw-empty-elt"
 )
+NOTES = (
+    ".reference, .references, .reference-text, .mw-ref, .mw-references-wrap, .mw-cite-backlink, .reflist, .refbegin,"
+    ".listaref, [id^=cite_note], [id^=cite_ref], [class*=footnote], [role=doc-endnotes], [role=doc-footnote],"
+    "[role=doc-noteref], [role=note]"
+)
+SIDE_NOTES = (  # `sidenotes-L` and the like hold the text that has such notes
+    "aside, [class*=sidenote]:not([class*=sidenotes]), [class*=side-note], [class*=marginnote], [class*=margin-note],"
+    "[class*=marginalia], [class*=nota-al-margen], [class*=nota-margen], [class*=notamargen]"
+)
+NUMBERS = (
+    "[class*=pagenum], [class*=page-num], [class*=pageno], [class*=numpag], [class*=numeropagina], .wst-pagebreak,"
+    "[class*=versenum], span.wst-verse, [class*=pline], [class*=numeroverso], [class*=numverso], [class*=linenum],"
+    "[class*=line-num], [class*=lineno], .wst-floatright"
+)
+CAPTIONS = "figcaption, .thumbcaption, .gallery"
+NOT_VERSE = ", ".join((NO_TEXT, HEADERS, NOTES, SIDE_NOTES, NUMBERS, CAPTIONS))
 CONTENT = "*[has-class('mw-parser-output') or @id='mw-content-text']"
 POEM_CLASSES = ("poem", "ws-poem", "ws-poema", "poema", "verse", "versos", "stanza", "estrofa")
 POEM_CLASSES += ("ws-poem-stanza", "ws-poema-estrofa", "poesia", "poesía")

@@ -19,15 +19,20 @@ class SlowRobotsTxtMiddleware(RobotsTxtMiddleware):
         crawler.signals.connect(self.slow_down, signals.robots_parsed)
 
     def slow_down(self, robotparser: RobotParser, request: Request) -> None:
-        asked = robotparser.crawl_delay(self._robotstxt_useragent)
-        if not asked or not isfinite(asked) or asked <= self.crawler.spider.crawl_delay:
+        spider, downloader = self.crawler.spider, self.crawler.engine.downloader
+        asked = crawl_delay(robotparser, self._robotstxt_useragent)
+        if asked <= spider.crawl_delay:
             return
-        delay = max(min(asked, LONGEST_DELAY), self.crawler.settings.getfloat("DOWNLOAD_DELAY"))
-        self.crawler.spider.crawl_delay, self.crawler.spider.delay = asked, delay
-        downloader = self.crawler.engine.downloader
-        downloader._delay = delay  # of hosts not yet asked, as AutoThrottle sets it
+        spider.crawl_delay, spider.delay = asked, max(spider.delay, min(asked, LONGEST_DELAY))
+        downloader._delay = spider.delay  # of hosts that were not asked yet, as AutoThrottle sets it
         for slot in downloader.slots.values():
-            slot.delay = max(slot.delay, delay)
+            slot.delay = max(slot.delay, spider.delay)
         for extension in self.crawler.extensions.middlewares:
             if isinstance(extension, AutoThrottle):  # which would shorten it again
-                extension.mindelay, extension.maxdelay = delay, max(delay, extension.maxdelay)
+                extension.mindelay, extension.maxdelay = spider.delay, max(spider.delay, extension.maxdelay)
+
+
+def crawl_delay(robots: RobotParser, agent: str) -> float:
+    """Seconds between requests that a robots.txt asks of this agent; 0 where it asks for none, or for nonsense."""
+    asked = robots.crawl_delay(agent) or 0.0
+    return asked if isfinite(asked) and asked > 0 else 0.0

@@ -74,11 +74,12 @@ class WikisourceSpider(PoemSpider):
         links = works(response.css(".mw-parser-output a::attr(href)").getall())
         parts = links if AUTHOR.match(here) else [link for link in links if unquote(link).startswith(here + "/")]
         blocks = poem_blocks(response)
-        is_start = not {here, unquote(urlsplit(response.url).path)}.isdisjoint(map(unquote, self.start_paths))
-        parts = parts or ([] if blocks else entries(response, None if is_start else here))
-        if not blocks and not parts:
-            blocks = likely_poem_blocks(response)
         text = joined_verse(blocks, NOT_VERSE)
+        is_start = not {here, unquote(urlsplit(response.url).path)}.isdisjoint(map(unquote, self.start_paths))
+        parts = parts or ([] if text else entries(response, None if is_start else here))
+        if not text and not parts:
+            blocks = likely_poem_blocks(response)
+            text = joined_verse(blocks, NOT_VERSE)
         yield from map(self.page, parts)
         if text and address not in self.yielded:
             self.yielded.add(address)

@@ -48,8 +48,8 @@ SITE = {
 }
 
 
-def run(folder, **values):
-    with serve(SITE) as site:
+def run(folder, pages=SITE, **values):
+    with serve(pages) as site:
         source = {"kind": "poemas-del-alma", "site": site, "delay": 0, **values}
         report = scrape(Scrape.model_validate({"sources": {"alma": source}}), folder, folder / "earlier")["alma"]
     lines = (folder / "alma.jsonl").read_text(encoding="utf-8").splitlines()
@@ -83,4 +83,16 @@ def test_letters_lead_to_authors_their_poems_and_their_books(tmp_path):
 def test_a_crawl_may_start_from_one_author(tmp_path):
     _, poems, report = run(tmp_path, start=["/ana-ruiz.htm"])
     assert {title: poem["author"] for title, poem in poems.items()} == {"La grulla": "Ana Ruiz", "Soneto I": "Ana Ruiz"}
+    assert report["failed"] == 0
+
+
+def test_links_that_lead_to_no_page_lose_nothing(tmp_path):
+    links = ["javascript:void(0)", "mailto:ana@x.example", "http://[", "la-grulla.htm"]
+    site = {
+        "/A.html": page(f"<ul>{listed(('javascript:a.htm', 'Menú'), ('ana-ruiz.htm', 'Ana Ruiz'))}</ul>"),
+        "/ana-ruiz.htm": page('<ul id="ordenable">' + listed(*((link, "x") for link in links)) + "</ul>"),
+        "/la-grulla.htm": SITE["/la-grulla.htm"],
+    }
+    _, poems, report = run(tmp_path, site, start=["/A.html"])
+    assert [poem["author"] for poem in poems.values()] == ["Ana Ruiz"]
     assert report["failed"] == 0

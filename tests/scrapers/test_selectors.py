@@ -11,6 +11,7 @@ from pipeline.common.stage import BadInput
 from pipeline.scrape import scrape
 from scrapers.anthology.server import serve
 from scrapers.anthology.site import Page
+from tests.support.verse_markup import LAMP, plain
 
 ROOT = Path(__file__).parents[2]
 FIELDS = {
@@ -33,6 +34,7 @@ at night</pre></div><a class="next" href="b.html#top">next</a>
 INDEX = """<nav><a href="poems/a.html">A</a> <a href="/poems/a.html#x">A</a> <a href="mailto:ida@x.example">Ida</a>
 <a href="http://localhost:1/c.html">C</a> <a href="http://[broken/">D</a> <a>no link</a></nav>
 <a href="/private">P</a>"""
+LINES_ARE_BLOCKS = "<style>.verse .l9 {display: block}</style>"
 PAGES = {
     "/index.html": Page(INDEX),
     "/poems/a.html": Page(POEM),
@@ -72,6 +74,45 @@ def test_selectors_alone_bring_every_field_and_every_page(tmp_path):
     assert [poem["text"] for poem in poems[1:]] == ["One\ntwo"]
     assert (report["pages"], report["failed"]) == (4, 0)
     assert report["pages_without_poem"] == ["/poems/c.html"]
+
+
+def poem_page(verse, head=""):
+    return Page(f"<html><head>{head}</head><body><div class='verse'>{verse}</div></body></html>")
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        poem_page("".join(f"<div>{line}<br></div>" for line in (*LAMP[0], "", *LAMP[1]))),
+        poem_page("".join(f"<span class='l9'>{line}</span>" for line in (*LAMP[0], "", *LAMP[1])), LINES_ARE_BLOCKS),
+        poem_page(f"<div style='white-space: pre-line'>{plain(LAMP)}</div>"),
+        poem_page(f"<div class='verse'>{'<br><br>'.join(map('<br>'.join, LAMP))}</div>"),
+        poem_page("<table>" + "".join(f"<tr><td>{line}</td></tr>" for line in (*LAMP[0], "", *LAMP[1])) + "</table>"),
+    ],
+)
+def test_lines_and_stanzas_are_those_of_the_page_whatever_its_markup(tmp_path, page):
+    _, [poem], _ = run(tmp_path, {"/index.html": page})
+    assert poem["text"] == plain(LAMP)
+
+
+def test_headings_inside_of_the_verse_stand_apart(tmp_path):
+    page = poem_page("<h1>Carter</h1>{}<h5>Part two</h5>{}".format(*map("<br>".join, LAMP)))
+    _, [poem], _ = run(tmp_path, {"/index.html": page})
+    assert poem["text"] == "Carter\n\n{}\n\nPart two\n\n{}".format(*map("\n".join, LAMP))
+
+
+def test_links_that_lead_to_no_page_are_passed_over(tmp_path):
+    links = ["javascript:void(0)", "JavaScript:go()", "mailto:ida@x.example", "tel:123", "data:text/html,x", "http://["]
+    nav = "<nav>" + "".join(f'<a href="{link}">x</a>' for link in [*links, "/poems/b.html"]) + "</nav>"
+    _, poems, report = run(tmp_path, PAGES | {"/index.html": Page(nav)})
+    assert [poem["text"] for poem in poems] == ["One\ntwo"]
+    assert report["failed"] == 0
+
+
+def test_links_start_from_the_base_that_the_page_names(tmp_path):
+    index = Page("<html><head><base href='/poems/'></head><body><nav><a href='b.html'>b</a></nav></body></html>")
+    _, poems, _ = run(tmp_path, PAGES | {"/index.html": index})
+    assert [poem["text"] for poem in poems] == ["One\ntwo"]
 
 
 def test_an_endless_calendar_ends_at_max_pages(tmp_path):
