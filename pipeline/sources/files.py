@@ -181,7 +181,7 @@ def format_of(file: File, source: FilesSource) -> str | None:
     return "json" if kind == "jsonl" else kind
 
 
-def rows_of(file: File, kind: str, source: FilesSource, key: str) -> Iterator[Row]:
+def rows_of(file: File, kind: str, source: FilesSource, key: str, whole: bool = False) -> Iterator[Row]:
     """The rows of one file, cells by column.
 
     Args:
@@ -189,18 +189,19 @@ def rows_of(file: File, kind: str, source: FilesSource, key: str) -> Iterator[Ro
         kind: its format.
         source: its encoding, header or separator, and the columns wanted.
         key: where params.yaml names the source.
+        whole: whether all columns are wanted, whatever the source names.
 
     Raises:
         BadInput: the file cannot be read; the place names it and, where there is one, the line.
     """
-    wanted = list(dict.fromkeys(column for column in source.columns.model_dump().values() if column))
-    try:
+    wanted = list(dict.fromkeys(column for column in source.columns.model_dump().values() if column and not whole))
+    with faults_named(file, source.encoding, key):
         match kind:
             case "parquet":
                 with file.open() as opened:
                     on_disk = isinstance(opened, io.BufferedReader)  # else to seek is to unpack from the start again
                     table = opened if on_disk else io.BytesIO(opened.read())
-                    yield from parquet_rows(table, wanted, file.place, key)
+                    yield from parquet_rows(table, wanted or None, file.place, key)
             case "text":
                 yield from _text_rows(file, source)
             case "csv":
@@ -209,10 +210,23 @@ def rows_of(file: File, kind: str, source: FilesSource, key: str) -> Iterator[Ro
             case "json":
                 with opened_as_text(file, source.encoding) as text:
                     yield from json_rows(text, source.columns.text, file.place, key)
+
+
+@contextmanager
+def faults_named(file: File, declared: str, key: str) -> Iterator[None]:
+    """Turn what reading bytes raises into a BadInput that names the file.
+
+    Args:
+        file: the one that is read.
+        declared: its encoding by params.yaml.
+        key: where params.yaml names the source.
+    """
+    try:
+        yield
     except UnicodeError as error:
         with file.open() as opened:
             content = opened.read()
-        encoding = find_encoding(content[:HEAD], source.encoding)
+        encoding = find_encoding(content[:HEAD], declared)
         raise undecodable(content, encoding, file.place, f"{key}.encoding") from error
     except _BROKEN as error:
         kind = "gzip file" if file.label.endswith(".gz") else "zip archive"

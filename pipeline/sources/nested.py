@@ -28,7 +28,7 @@ def json_rows(file: TextIO, text_key: str, place: str, key: str) -> Iterator[Row
     Raises:
         BadInput: the file is no JSON, or an item is no object or has no text; the place names the line.
     """
-    for line, row in _objects(file, text_key, place):
+    for line, row in json_objects(file, text_key, place):
         if text_key not in row and not _leads_to(row, text_key):
             problem = f"no column {text_key!r}; {listed(column_names([row]))}"
             raise BadInput(f"{place}: line {line}", problem, f"Name the right one in {key}.columns")
@@ -63,8 +63,8 @@ def _leads_to(row: Row, column: str) -> bool:
     return True
 
 
-def _objects(file: TextIO, text_key: str, place: str) -> Iterator[tuple[int, Row]]:
-    """The rows, each with its line."""
+def json_objects(file: TextIO, text_key: str, place: str) -> Iterator[tuple[int, Row]]:
+    """The objects of a JSON file, each with its line; what a single object holds, by the key of the text."""
     first, line = "", 0
     for line, text in enumerate(file, 1):  # noqa: B007
         if text.strip():
@@ -175,7 +175,7 @@ def _rows_of_object(document: Row, text_key: str) -> Iterator[Row]:
     elif document and all(isinstance(value, dict) for value in document.values()):
         yield from ({"key": name, **value} for name, value in document.items())
     else:
-        lists = [value for value in document.values() if _is_list_of_objects(value)]
+        lists = [value for value in document.values() if _is_list_ofjson_objects(value)]
         yield from lists[0] if len(lists) == 1 else [document]
 
 
@@ -186,5 +186,5 @@ def _are_columns(texts: list[Any], document: Row) -> bool:
     return len(document) > 1 or any(isinstance(text, str) and "\n" in text for text in texts)
 
 
-def _is_list_of_objects(value: Any) -> bool:
+def _is_list_ofjson_objects(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)

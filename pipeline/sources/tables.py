@@ -19,6 +19,7 @@ from pipeline.common.stage import BadInput
 from pipeline.sources.encodings import HEAD
 from pipeline.sources.records import Row, check_columns
 
+_BATCH = 2000  # rows of a Parquet file in memory
 DELIMITERS = ",;\t|"
 _QUOTES = 'Close each quote, write a quote inside of a cell twice (""), and put cells that hold {!r} in quotes'
 _SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
@@ -123,11 +124,9 @@ def _find_delimiter(line: str, header: Sequence[str] | None, wanted: Sequence[st
 
 def _check_header(found: CSVFormat, wanted: Sequence[str], place: str, key: str) -> None:
     missing = set(wanted) - set(found.header)
-    long_or_number = [
-        name for name in found.header if len(name) > 60 or "\n" in name or _DATE_OR_NUMBER.fullmatch(name)
-    ]
-    if missing and found.has_header and long_or_number:
-        problem = f"the first line is no header, for it has {long_or_number[0][:40]!r}"
+    cells = cells_in_header(found.header)
+    if missing and found.has_header and cells:
+        problem = f"the first line is no header, for it has {cells[0][:40]!r}"
         remedy = f"Name the columns in {key}.header, such as [{', '.join(['title', 'text'])}], in their order"
         raise BadInput(place, problem, remedy)
     header_key = f"{key}.header" if found.has_header else None
@@ -135,6 +134,11 @@ def _check_header(found: CSVFormat, wanted: Sequence[str], place: str, key: str)
     for column in wanted:
         if list(found.header).count(column) > 1:
             raise BadInput(place, f"two columns are called {column!r}", "Rename one of them in the file's first line")
+
+
+def cells_in_header(header: Sequence[str]) -> list[str]:
+    """What in a first line cannot be the name of a column: a long text, one of several lines, a date or a number."""
+    return [name for name in header if len(name) > 60 or "\n" in name or _DATE_OR_NUMBER.fullmatch(name)]
 
 
 def _fitting_quotes(open_text: Opener, found: CSVFormat) -> CSVFormat:
@@ -230,16 +234,16 @@ def _restored(cell: str) -> str:
     return cell if cell.isascii() else cell.replace(_BARE_CR, "\r").replace(_QUOTE, '"')
 
 
-def parquet_rows(file: BinaryIO, wanted: Sequence[str], place: str, key: str) -> Iterator[Row]:
-    """The rows of a Parquet file, the wanted columns alone, which may be dotted paths into nested ones.
+def parquet_rows(file: BinaryIO, wanted: Sequence[str] | None, place: str, key: str) -> Iterator[Row]:
+    """The rows of a Parquet file, the wanted columns alone, which may be dotted paths into nested ones; None for all.
 
     Raises:
         BadInput: a column is not there, or the file is no Parquet.
     """
     try:
         table = pq.ParquetFile(file)
-        check_columns(place, table.schema_arrow.names, wanted, key)
-        for batch in table.iter_batches(columns=list(wanted)):
+        check_columns(place, table.schema_arrow.names, wanted or [], key)
+        for batch in table.iter_batches(_BATCH, columns=wanted):
             yield from batch.to_pylist()
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise BadInput(
