@@ -156,7 +156,7 @@ def _members(path: Path, label: str) -> Iterator[File]:
         raise BadInput(str(path), f"not a whole zip archive: {error}", "Fetch or pack it again") from error
     with archive:
         for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
-            if entry.is_dir() or is_hidden(entry.filename):
+            if not entry.filename or entry.is_dir() or is_hidden(entry.filename):
                 continue
             if entry.flag_bits & 1:
                 raise BadInput(f"{path}: {entry.filename}", "encrypted", "Unpack it, and name the folder")

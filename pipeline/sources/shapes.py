@@ -4,6 +4,7 @@ import ast
 import json
 import math
 import re
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -100,7 +101,8 @@ def _read_tokens(text: str) -> list[Any] | None:
 def _literal(token: str) -> str | None:
     """The string that a token of Python writes; bytes are decoded; None where it is not well-formed."""
     try:
-        value = ast.literal_eval(token)
+        with warnings.catch_warnings(action="ignore"):  # of escapes that Python does not know
+            value = ast.literal_eval(token)
         return value.decode() if isinstance(value, bytes) else value
     except (ValueError, SyntaxError):
         return None
