@@ -102,6 +102,23 @@ def export(folder: Path, model: str | None, gguf: bool, repository: str | None) 
         click.echo(f"It is at {push(folder, repository)}, for its owner's eyes until they open it")
 
 
+@main.command()
+@click.argument("source")
+def check(source: str) -> None:
+    """Show what SOURCE would give: a file, a folder, a glob, or the name of a source in params.yaml.
+
+    \b
+    estrofa check ~/Downloads/PoetryFoundationData.csv
+
+    It reads the first poems, says how they are read, which would be rejected and why, and prints the entry for
+    params.yaml. Nothing is written.
+    """
+    from app.check import check
+
+    for line in check(source):
+        click.echo(line)
+
+
 def _go_on(desk: "Desk", first_line: str, poem: str, seeds: Iterator[int], keep: Path) -> None:
     """Ask what next until there is nothing more."""
     click.echo("Enter: write another. k: keep it. q: quit. Anything else: a new first line.", err=True)

@@ -26,6 +26,7 @@ RAW = Path("data/raw")
 REPORT = Path("metrics/scrape.json")
 REPOSITORY = Path(__file__).parents[1]
 
+NAMED = 100  # skipped files that the report names
 NOT_THERE = {400, 401, 403, 404, 405, 410, 451}  # HTTP statuses of a site that is up
 
 Record = dict[str, str | None]
@@ -81,7 +82,12 @@ def read(name: str, source: FilesSource | HubSource, add: Callable[[Record], Non
     Raises:
         BadInput: a file or a data set that cannot be read, or none with a poem.
     """
-    rows = read_files(source, name) if isinstance(source, FilesSource) else read_hub(source, name)
+    skipped: list[dict[str, str]] = []
+
+    def skip(file: str, reason: str) -> None:
+        skipped.append({"file": file, "reason": reason})
+
+    rows = read_files(source, name, skip) if isinstance(source, FilesSource) else read_hub(source, name)
     found = Counter()
     for record in tqdm(rows, desc=f"scrape {name}", unit=" poems"):
         found["poems" if record["text"] else "without_poem"] += 1
@@ -89,7 +95,8 @@ def read(name: str, source: FilesSource | HubSource, add: Callable[[Record], Non
     if not found["poems"]:
         place = f"params.yaml: scrape.sources.{name}.columns.text"
         raise BadInput(place, f"{source.columns.text!r} is blank in every row", "Name the column that holds the poems")
-    return {"poems": found["poems"], "without_poem": found["without_poem"]}
+    report = {"poems": found["poems"], "without_poem": found["without_poem"]}
+    return report | ({"skipped": len(skipped), "skipped_files": skipped[:NAMED]} if skipped else {})
 
 
 def crawl(name: str, source: Site, site: str, recheck_days: float, add: Callable[[Record], None]) -> Report:
@@ -143,6 +150,9 @@ def warn(name: str, report: Report) -> None:
     if report.get("failed"):
         problems = ", ".join(f"{problem}: {count}" for problem, count in report["problems"].items())
         said.append(f"{report['failed']} pages failed ({problems})")
+    if report.get("skipped"):
+        first = report["skipped_files"][0]
+        said.append(f"{report['skipped']} files skipped, such as {first['file']} ({first['reason']})")
     if report.get("as_kept"):
         said.append(f"{report['as_kept']} pages failed and are taken as they were kept")
     if report.get("fewer"):

@@ -35,6 +35,8 @@ _FTFY = ftfy.TextFixerConfig(
 )
 _LINE_BREAK = re.compile("\r+\n|[\n\r\v\f\x1c-\x1e\u2028\u2029]|(?<![ÂÃÅâ])\x85")  # Ã\x85 is Å, wrongly decoded
 _ODD_BREAK = re.compile("[\r\v\f\x1c-\x1e\u2028\u2029\x85]")
+_LITERAL_BREAK = re.compile(r"(?:\\+r)?\\+n|\\+r(?![a-z])")
+_SLASH = re.compile(r"[ \t]+(/(?:[ \t]*/)?)[ \t]+")
 _TYPICAL = re.compile("[\x00-\x7fÁÉÍÓÚÜÑáéíóúüñïç¡¿«»—–“”‘’…\ufffd]*")
 _RARE_LETTER = re.compile("[\u0180-\u02af]")
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u115f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
@@ -145,6 +147,20 @@ def compose_unicode(text: str) -> str:
 def unify_line_breaks(text: str) -> str:
     """Every kind of line break becomes `\\n`; `\\r\\r\\n`, which some downloads have, is one break."""
     return _LINE_BREAK.sub("\n", text) if _ODD_BREAK.search(text) else text
+
+
+def literal_line_breaks(text: str) -> str:
+    """In a text without line breaks, a literal `\\n` or, between verses, ` / ` becomes one; ` // ` parts stanzas."""
+    broken = text.strip()
+    if "\n" in broken:
+        return text
+    if "\\" in broken:
+        broken = _LITERAL_BREAK.sub("\n", broken).strip()
+    if "\n" not in broken and broken.count(" /") > 1:
+        verses = [verse.split() for verse in _SLASH.split(broken)[::2]]
+        if len(verses) > 2 and sum(map(len, verses)) >= 2 * len(verses):  # `and / or / not` are alternatives
+            broken = _SLASH.sub(lambda slash: "\n" if slash[1] == "/" else "\n\n", broken)
+    return text if broken == text.strip() else broken
 
 
 def remove_invisible(text: str) -> str:
@@ -334,6 +350,7 @@ def rules_for(title: str | None, author: str | None) -> list[tuple[str, Rule]]:
     return [
         ("line breaks", unify_line_breaks),
         ("HTML remnants", unescape_html),
+        ("literal line breaks", literal_line_breaks),
         ("mojibake", repair_mojibake),
         ("Unicode composition", compose_unicode),
         ("invisible characters", remove_invisible),

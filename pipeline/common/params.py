@@ -100,7 +100,7 @@ class SelectorsSource(Site):
 
 
 class Columns(Section):
-    """Which column, or JSON key, of a file holds which field."""
+    """Which column, or JSON key, of a file holds which field; `poem.text` is the key `text` of the object `poem`."""
 
     text: str = "text"
     title: str | None = None
@@ -123,9 +123,11 @@ class Table(Section):
 
 class FilesSource(Table):
     kind: Literal["files"]
-    path: str  # a file, a folder, or a glob
-    format: Literal["auto", "csv", "jsonl", "parquet", "text"] = "auto"
-    encoding: str = "utf-8"
+    path: str  # a file, a folder, or a glob; a zip archive counts as a folder
+    format: Literal["auto", "csv", "json", "jsonl", "parquet", "text"] = "auto"
+    encoding: str = "utf-8"  # where the file does not begin with a byte order mark
+    header: list[str] | None = pydantic.Field(None, min_length=1)  # the columns of a CSV file without a header
+    separator: str | None = pydantic.Field(None, min_length=1)  # between the poems of a text file
 
 
 class HubSource(Table):

@@ -1,1 +1,1 @@
-"""Where poems come from without a crawl: your own files, data sets of the hub, snapshots that outlive a source."""
+"""Where poems come from without a crawl: files, data sets of the hub, and snapshots that outlive a source."""

@@ -1,211 +1,274 @@
-"""Poems from a user's own files: CSV, JSON lines, Parquet or plain text, each also gzipped."""
+"""Poems from your own files: CSV, JSON, Parquet or plain text, each also gzipped or in a zip archive."""
 
-import codecs
-import csv
 import glob
 import gzip
 import io
-import json
+import lzma
 import re
-import sys
+import struct
+import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, TextIO
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from pipeline.common.params import Columns, FilesSource, Table
+from pipeline.common.params import Columns, FilesSource
 from pipeline.common.stage import BadInput
-from pipeline.common.tables import RAW_FIELDS
+from pipeline.sources.encodings import HEAD, check_encoding, check_is_text, find_encoding, undecodable
+from pipeline.sources.nested import json_rows
+from pipeline.sources.paperwork import is_paperwork, why_no_poem, why_unread
+from pipeline.sources.records import Record, Row, record_maker
+from pipeline.sources.tables import csv_rows, parquet_rows
 
-FORMATS = {".csv": "csv", ".tsv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet", ".txt": "text"}
+FORMATS = {
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".parquet": "parquet",
+    ".txt": "text",
+}
 TEXT_FILE = Columns(text="text", title="title")
-_HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # JSON can name one, UTF-8 cannot hold it
-Row = dict[str, Any]
+_SYSTEM = {"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini", "$RECYCLE.BIN"}
+_BROKEN = (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, NotImplementedError)
+Skip = Callable[[str, str], None]
 
 
-def read_files(source: FilesSource, name: str) -> Iterator[dict[str, str | None]]:
+@dataclass(frozen=True)
+class File:
+    """A file on disk or in a zip archive.
+
+    Args:
+        place: where it is, for messages.
+        label: its path below the folder where the search begins.
+        raw: opens its bytes as they lie there.
+        named: whether params.yaml names this very file, which is then read whatever it is called.
+    """
+
+    place: str
+    label: str
+    raw: Callable[[], BinaryIO]
+    named: bool = False
+
+    @property
+    def name(self) -> PurePosixPath:
+        """Its name without `.gz`."""
+        return PurePosixPath(PurePosixPath(self.label).name.removesuffix(".gz"))
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Open its bytes, decompressed."""
+        with self.raw() as file:
+            if self.label.endswith(".gz"):
+                with gzip.open(file) as inner:
+                    yield inner
+            else:
+                yield file
+
+
+def read_files(source: FilesSource, name: str, skip: Skip = lambda file, reason: None) -> Iterator[Record]:
     """Yield a raw record for each row, file by file in the order of their paths; one without text has the text "".
 
-    A plain text file is one poem, titled as the file. A row without an address of its own gets `file#row`, from 1.
+    A plain text file is one poem, titled as the file, or, with a separator, many without a title. A row without an
+    address of its own gets `file#row`, from 1.
 
     Args:
         source: which files, and which of their columns hold what.
         name: the source's name in params.yaml.
+        skip: is called for each file of a folder that is left out, with its path and why.
 
     Raises:
-        BadInput: no file matches, a file is empty, broken or of no known format, or a mapped column is not there;
-            the place names the file and, where there is one, the line.
+        BadInput: no file matches, a file is empty, broken or of no known format, a row does not fit its header, or a
+            mapped column is not there; the place names the file and, where there is one, the line.
     """
-    place = f"params.yaml: scrape.sources.{name}"
-    try:
-        codecs.lookup(source.encoding)
-    except LookupError as error:
-        raise BadInput(f"{place}.encoding", f"{source.encoding!r} is no encoding", "Try utf-8 or cp1252") from error
-    for path, label in find_files(source.path, f"{place}.path"):
-        kind = FORMATS.get(_ending(path)) if source.format == "auto" else source.format
-        if kind is None:
-            raise BadInput(str(path), f"{_ending(path)!r} tells no format", f"Set {place}.format")
-        columns = TEXT_FILE if kind == "text" else source.columns
+    key = f"params.yaml: scrape.sources.{name}"
+    check_encoding(source.encoding, f"{key}.encoding")
+    make = record_maker(source.columns, source, name)
+    make_from_text = record_maker(TEXT_FILE, source, name)
+    skipped: list[str] = []
+
+    def leave_out(file: File, reason: str) -> None:
+        skipped.append(f"{file.label} ({reason})")
+        skip(file.label, reason)
+
+    found = read = False
+    for file in find_files(source.path):
+        found = True
+        kind = format_of(file, source)
+        if kind is None or (not file.named and is_paperwork(file.name)):
+            reason = why_unread(file.name)
+            if file.named:
+                raise BadInput(file.place, reason, f"Save it as CSV or plain text, or set {key}.format")
+            leave_out(file, reason)
+            continue
         number = 0
-        for number, row in enumerate(_rows(path, kind, columns, source.encoding, place), start=1):
-            yield raw_record(row, columns, source, name, f"{label}#{number}")
+        for number, row in enumerate(rows_of(file, kind, source, key), start=1):
+            if kind != "text":
+                yield make(row, f"{file.label}#{number}")
+            elif not file.named and (reason := why_no_poem(row["text"])):
+                leave_out(file, reason)
+            else:
+                read = True
+                yield make_from_text(row, f"{file.label}#{number}")
         if not number:
-            raise BadInput(str(path), "the file is empty", "Remove it, or put the right one in its place")
+            raise BadInput(file.place, "the file is empty", "Remove it, or put the right one in its place")
+        read = read or kind != "text"
+    if not found:
+        remedy = "Correct the path, which starts at the repository's root"
+        raise BadInput(f"{key}.path", f"no file at {source.path!r}", remedy)
+    if not read:
+        problem = f"no file at {source.path!r} can be read as poems: {', '.join(skipped[:5])}"
+        raise BadInput(f"{key}.path", problem, f"Save them as CSV or plain text, or set {key}.format")
 
 
-def raw_record(row: Row, columns: Columns, source: Table, name: str, address: str) -> dict[str, str | None]:
-    """A row as a raw record.
+def find_files(pattern: str) -> Iterator[File]:
+    """The files that a path, a folder or a glob names, in the order of their paths, without hidden ones.
 
-    Args:
-        row: its cells by column.
-        columns: which of them hold what.
-        source: says the language and the licence where no column does.
-        name: the source's name in params.yaml.
-        address: for a row without one of its own.
-    """
-    fields = {field: _string(row.get(column)) for field, column in columns.model_dump().items() if column}
-    return dict.fromkeys(RAW_FIELDS) | {
-        **{field: value for field, value in fields.items() if field in RAW_FIELDS},
-        "source": name,
-        "url": fields.get("url") or address,
-        "licence": fields.get("licence") or source.licence,
-        "declared_language": fields.get("language") or source.language,
-        "text": fields["text"] or "",
-    }
-
-
-def find_files(pattern: str, place: str) -> list[tuple[Path, str]]:
-    """The files that a path, a folder or a glob names, each with its path below the folder where the search begins.
-
-    A folder stands for the files of known formats in it and below it.
-
-    Raises:
-        BadInput: there are none.
+    A zip archive stands for the files in it. It stays open while its files are read.
     """
     root = Path(pattern).expanduser()
     if root.is_dir():
-        base, found = root, [path for path in root.rglob("*") if _ending(path) in FORMATS]
+        base, found = root, root.rglob("*")
     elif root.exists():
         base, found = root.parent, [root]
     else:
-        base = next(parent for parent in root.parents if not glob.has_magic(str(parent)))
-        found = [Path(path) for path in glob.glob(str(root), recursive=True)]
-    files = [(path, path.relative_to(base).as_posix()) for path in sorted(found) if path.is_file()]
-    if not files:
-        raise BadInput(place, f"no file at {pattern!r}", "Correct the path, which starts at the repository's root")
-    return files
+        base = next((parent for parent in root.parents if not glob.has_magic(str(parent))), Path())
+        found = map(Path, glob.glob(str(root), recursive=True))
+    for path in sorted(found):
+        label = path.relative_to(base).as_posix()
+        if not path.is_file() or (path != root and is_hidden(label)):
+            continue
+        if path.suffix.lower() == ".zip":
+            yield from _members(path, label)
+        else:
+            yield File(str(path), label, partial(path.open, "rb"), named=path == root)
 
 
-def check_columns(place: Path | str, present: Sequence[str], wanted: list[str], source_place: str) -> None:
-    """Raise BadInput if a mapped column is not there, naming those that are.
+def _members(path: Path, label: str) -> Iterator[File]:
+    """The files in a zip archive."""
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError, OSError) as error:
+        raise BadInput(str(path), f"not a whole zip archive: {error}", "Fetch or pack it again") from error
+    with archive:
+        for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
+            if not entry.filename or entry.is_dir() or is_hidden(entry.filename):
+                continue
+            if entry.flag_bits & 1:
+                raise BadInput(f"{path}: {entry.filename}", "encrypted", "Unpack it, and name the folder")
+            yield File(f"{path}: {entry.filename}", f"{label}/{entry.filename}", partial(_open_entry, archive, entry))
+
+
+def _open_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> BinaryIO:
+    try:
+        return archive.open(entry)
+    except (OSError, ValueError, struct.error, NotImplementedError) as error:  # a wrong offset, name or method
+        raise zipfile.BadZipFile(str(error)) from error
+
+
+def is_hidden(label: str) -> bool:
+    """Whether a path is the system's own, not the user's: `._poem.txt`, `.ipynb_checkpoints/`, `__MACOSX/`."""
+    return any(part.startswith((".", "~$")) or part in _SYSTEM for part in PurePosixPath(label).parts)
+
+
+def format_of(file: File, source: FilesSource) -> str | None:
+    """csv, json, parquet or text, by params or by the file's ending; None where neither says."""
+    kind = FORMATS.get(file.name.suffix.lower()) if source.format == "auto" else source.format
+    return "json" if kind == "jsonl" else kind
+
+
+def rows_of(file: File, kind: str, source: FilesSource, key: str, whole: bool = False) -> Iterator[Row]:
+    """The rows of one file, cells by column.
 
     Args:
-        place: the file, the line or the data set.
-        present: its columns.
-        wanted: the columns that params.yaml names.
-        source_place: where params.yaml names them.
+        file: one that `find_files` yields.
+        kind: its format.
+        source: its encoding, header or separator, and the columns wanted.
+        key: where params.yaml names the source.
+        whole: whether all columns are wanted, whatever the source names.
+
+    Raises:
+        BadInput: the file cannot be read; the place names it and, where there is one, the line.
     """
-    if missing := [column for column in wanted if column not in present]:
-        has = ", ".join(map(repr, present))
-        remedy = f"Name the right one in {source_place}.columns"
-        raise BadInput(str(place), f"no column {missing[0]!r}; it has {has}", remedy)
-
-
-def _rows(path: Path, kind: str, columns: Columns, encoding: str, place: str) -> Iterator[Row]:
-    wanted = [column for column in columns.model_dump().values() if column]
-    try:
-        with _opened(path) as file:
-            if kind == "parquet":
-                yield from _parquet_rows(path, file, wanted, place)
-                return
-            with_mark = "utf-8-sig" if codecs.lookup(encoding).name == "utf-8" else encoding
-            text = io.TextIOWrapper(file, encoding=with_mark, newline="")
-            match kind:
-                case "csv":
-                    yield from _csv_rows(path, text, wanted, place)
-                case "jsonl":
-                    yield from _json_rows(path, text, columns.text, place)
-                case "text":
-                    title = Path(path.name.removesuffix(".gz")).stem
-                    yield from ({"text": poem, "title": title} for poem in [text.read()] if poem)
-    except UnicodeError as error:
-        raise _undecodable(path, encoding, place) from error
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise BadInput(str(path), f"not a whole gzip file: {error}", "Fetch or compress it again") from error
-
-
-def _csv_rows(path: Path, file: TextIO, wanted: list[str], place: str) -> Iterator[Row]:
-    csv.field_size_limit(sys.maxsize)  # a poem may be longer than 128 KiB
-    start = file.readline()
-    file.seek(0)
-    reader = csv.DictReader(file, delimiter=max(",;\t", key=start.count))
-    try:
-        if reader.fieldnames:
-            check_columns(path, reader.fieldnames, wanted, place)
-        yield from reader
-    except csv.Error as error:
-        raise BadInput(f"{path}: line {reader.line_num}", f"not CSV: {error}", "Correct the line") from error
-
-
-def _json_rows(path: Path, file: TextIO, text_key: str, place: str) -> Iterator[Row]:
-    for number, line in enumerate(file, start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            problem = f"not JSON: {error.msg} at character {error.colno}"
-            raise BadInput(f"{path}: line {number}", problem, "Each line must be a JSON object") from error
-        if not isinstance(row, dict):
-            problem = f"{line.strip()[:40]!r} is no JSON object"
-            raise BadInput(f"{path}: line {number}", problem, "Each line must be a JSON object")
-        check_columns(f"{path}: line {number}", list(row), [text_key], place)
-        yield row
-
-
-def _parquet_rows(path: Path, file: BinaryIO, wanted: list[str], place: str) -> Iterator[Row]:
-    try:
-        table = pq.ParquetFile(file)
-        check_columns(path, table.schema_arrow.names, wanted, place)
-        for batch in table.iter_batches(columns=wanted):
-            yield from batch.to_pylist()
-    except (pa.ArrowInvalid, pa.ArrowIOError) as error:
-        raise BadInput(str(path), f"not Parquet: {error}", "Write or fetch it again") from error
-
-
-def _string(value: Any) -> str | None:
-    """A cell as text: a list is a poem's lines, and blank is as good as nothing."""
-    if isinstance(value, list):
-        value = "\n".join(map(str, value))
-    text = "" if value is None else str(value)
-    text = _HALF_CHARACTER.sub("\N{REPLACEMENT CHARACTER}", text)
-    return text if text.strip() else None
-
-
-def _undecodable(path: Path, encoding: str, place: str) -> BadInput:
-    """What to say of a file that is not in its encoding, with the first byte that does not fit."""
-    with _opened(path) as file:
-        content = file.read()
-    try:
-        content.decode(encoding)
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        problem = f"byte 0x{content[error.start]:02x} at offset {error.start} is not {encoding}"
-        return BadInput(f"{path}: line {line}", problem, f"Set {place}.encoding, for example to cp1252")
-    except UnicodeError as error:  # UTF-16 without its byte order mark
-        return BadInput(str(path), f"not {encoding}: {error}", f"Set {place}.encoding")
-    raise AssertionError(f"{path} decodes as {encoding} after all")
+    wanted = list(dict.fromkeys(column for column in source.columns.model_dump().values() if column and not whole))
+    with faults_named(file, source.encoding, key):
+        match kind:
+            case "parquet":
+                with file.open() as opened:
+                    on_disk = isinstance(opened, io.BufferedReader)  # else to seek is to unpack from the start again
+                    table = opened if on_disk else io.BytesIO(opened.read())
+                    yield from parquet_rows(table, wanted or None, file.place, key)
+            case "text":
+                yield from _text_rows(file, source)
+            case "csv":
+                open_text = partial(opened_as_text, file, source.encoding)
+                yield from csv_rows(open_text, source.header, wanted, file.place, key)
+            case "json":
+                with opened_as_text(file, source.encoding) as text:
+                    yield from json_rows(text, source.columns.text, file.place, key)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
-    with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
-        yield file
+def faults_named(file: File, declared: str, key: str) -> Iterator[None]:
+    """Turn what reading bytes raises into a BadInput that names the file.
+
+    Args:
+        file: the one that is read.
+        declared: its encoding by params.yaml.
+        key: where params.yaml names the source.
+    """
+    try:
+        yield
+    except UnicodeError as error:
+        with file.open() as opened:
+            content = opened.read()
+        encoding = find_encoding(content[:HEAD], declared)
+        raise undecodable(content, encoding, file.place, f"{key}.encoding") from error
+    except _BROKEN as error:
+        kind = "gzip file" if file.label.endswith(".gz") else "zip archive"
+        raise BadInput(file.place, f"not a whole {kind}: {error}", "Fetch or compress it again") from error
 
 
-def _ending(path: Path) -> str:
-    return Path(path.name.removesuffix(".gz")).suffix.lower()
+@contextmanager
+def opened_as_text(file: File, declared: str, newline: str = "") -> Iterator[TextIO]:
+    """Open a file as text, in the encoding that its first bytes show or else the declared one."""
+    with file.open() as opened:
+        head = opened.read(HEAD)
+        opened.seek(0)
+        encoding = find_encoding(head, declared)
+        check_is_text(head, encoding, file.place)
+        with io.TextIOWrapper(opened, encoding=encoding, newline=newline) as text:
+            yield text
+
+
+def _text_rows(file: File, source: FilesSource) -> Iterator[Row]:
+    """The poem of a text file, or its poems where a separator stands between them."""
+    with file.open() as opened:
+        content = opened.read()
+    encoding = find_encoding(content[:HEAD], source.encoding)
+    check_is_text(content[:HEAD], encoding, file.place)
+    text = content.decode(encoding)
+    if source.separator is None:
+        yield from [{"text": text, "title": file.name.stem}] if text else []
+        return
+    for poem in split_poems(text, source.separator):
+        yield {"text": poem}
+
+
+def split_poems(text: str, separator: str) -> list[str]:
+    """The poems of a text between which a separator stands.
+
+    Args:
+        text: with any line breaks.
+        separator: a line, such as `***`, or, where it holds line breaks, any text, such as three of them.
+    """
+    text = re.sub("\r+\n|\r", "\n", text)
+    if "\n" in separator:
+        poems = text.split(separator)
+    else:
+        poems = re.split(rf"^[^\S\n]*{re.escape(separator.strip())}[^\S\n]*$", text, flags=re.MULTILINE)
+    return [poem.strip("\n") for poem in poems if poem.strip()]

@@ -42,6 +42,8 @@ VERSES = [
     "SHE.",
     "Baltimore, 1879.",
     "[Exit.]",
+    r"spelled\nout\nhere",
+    "one verse / and another / and a third",
 ]
 BREAKS = ["\n", "\r\n", "\r", "\r\r\n", "\u2028", "\x85", "\v", "\f", "\n\n", "\n\n\n"]
 dirty = st.lists(st.tuples(st.sampled_from(VERSES), st.sampled_from(BREAKS)), max_size=14).map(
@@ -53,6 +55,30 @@ plain_words = st.text(alphabet="abcdefghijklmnñopqrstuvwxyzáéíóú", min_siz
 )
 plain_lines = st.lists(plain_words, min_size=2, max_size=6).map(" ".join)
 RULES = dict(rules_for("The Title", "Ana Poe"))
+
+
+def test_line_breaks_spelled_out_become_breaks_and_are_counted():
+    lines = QUATRAIN.split("\n")
+    for written in (
+        r"\n".join(lines),
+        r"\r\n".join(lines),
+        r"\\n".join(lines),
+        " / ".join(lines),
+        r"\n".join(lines) + "\n",
+    ):
+        text, changes = clean_text(written)
+        assert text == QUATRAIN
+        assert "literal line breaks" in changes
+    stanzas = f"{QUATRAIN}\n\n{QUATRAIN}"
+    assert clean_text(stanzas.replace("\n", r"\n"))[0] == stanzas
+    assert clean_text(stanzas.replace("\n\n", " // ").replace("\n", " / "))[0] == stanzas
+
+
+@pytest.mark.parametrize(
+    "verse", [QUATRAIN + r"\n", "he / she", "and / or / not", "either/or, this/that", "a / b\nc / d / e", "1 / 2 / 3"]
+)
+def test_slashes_and_backslashes_of_other_kinds_stay(verse):
+    assert "literal line breaks" not in clean_text(verse)[1]
 
 
 @pytest.mark.parametrize("name", RULES)

@@ -161,6 +161,26 @@ def test_files_are_a_source_beside_sites(tmp_path):
     assert [record["url"] for record in records(tmp_path / "mine.jsonl")] == ["poems.jsonl#1", "poems.jsonl#2"]
 
 
+def test_files_that_are_skipped_are_named_in_the_report_and_on_the_terminal(tmp_path, capsys):
+    inbox = tmp_path / "inbox"
+    inbox.mkdir()
+    (inbox / "Crane.txt").write_text("The crane\nswings")
+    (inbox / "LICENSE.txt").write_text("Permission is hereby granted")
+    (inbox / "cover.jpg").write_bytes(b"\xff\xd8")
+    (inbox / ".DS_Store").write_bytes(b"\0")
+    report = run(tmp_path, mine={"kind": "files", "path": str(inbox)})["mine"]
+    assert report == {
+        "poems": 1,
+        "without_poem": 0,
+        "skipped": 2,
+        "skipped_files": [
+            {"file": "LICENSE.txt", "reason": "a licence, by its name"},
+            {"file": "cover.jpg", "reason": "'.jpg' is not the ending of a known format"},
+        ],
+    }
+    assert "2 files skipped, such as LICENSE.txt (a licence, by its name)" in capsys.readouterr().err
+
+
 def fault(folder, **sources):
     with pytest.raises(BadInput) as caught:
         run(folder, **sources)

@@ -1,38 +1,14 @@
-import gzip
-import json
+import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from pipeline.common.params import FilesSource
-from pipeline.common.stage import BadInput
 from pipeline.common.tables import RAW_FIELDS
-from pipeline.sources.files import read_files
+from tests.support.sources import fault, jsonl, read, texts, write
 
 SHARED_CORPUS = Path(__file__).parents[3] / "shared" / "corpus"
 LINES = "The crane swings over\nthe sleeping harbour"
-
-
-def read(path, **values):
-    return list(read_files(FilesSource(kind="files", path=str(path), **values), "mine"))
-
-
-def fault(path, **values):
-    with pytest.raises(BadInput) as caught:
-        read(path, **values)
-    return caught.value
-
-
-def write(path, content):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = content.encode() if isinstance(content, str) else content
-    path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
-    return path
-
-
-def jsonl(*rows):
-    return "".join(json.dumps(row) + "\n" for row in rows)
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
@@ -84,50 +60,6 @@ def test_columns_are_mapped_and_a_rows_own_values_come_before_the_sources(tmp_pa
     assert record["url"] == "https://example.org/1"
 
 
-def test_the_poetry_foundation_csv_keeps_its_cells_of_many_lines(tmp_path):
-    header = ",Title,Poem,Poet,Tags\r\n"
-    rows = (
-        '0,"\r\r\n    Crane\r\r\n","\r\r\nThe crane, ""old""\r\r\nswings\r\r\n\r\r\nover\r\r\n",Ida,\r\n'
-        '1,Two,"a\r\r\nb",Ida,x\r\n'
-    )
-    path = write(tmp_path / "PoetryFoundationData.csv", header + rows)
-    first, second = read(path, columns={"text": "Poem", "title": "Title", "author": "Poet"})
-    assert first["text"] == '\r\r\nThe crane, "old"\r\r\nswings\r\r\n\r\r\nover\r\r\n'
-    assert first["title"].strip() == "Crane"
-    assert second["url"] == "PoetryFoundationData.csv#2"
-
-
-def test_a_csv_may_be_divided_by_semicolons(tmp_path):
-    path = write(tmp_path / "poems.csv", "text;title\nuno, dos;Tres\n")
-    assert read(path, columns={"title": "title"})[0]["text"] == "uno, dos"
-
-
-def test_a_poem_longer_than_the_csv_modules_limit_is_read(tmp_path):
-    path = write(tmp_path / "epic.csv", "text\n" + "a" * 200_000 + "\n")
-    assert len(read(path)[0]["text"]) == 200_000
-
-
-def test_a_byte_order_mark_is_no_part_of_the_first_column(tmp_path):
-    path = write(tmp_path / "poems.csv", "\ufefftext\nLínea\n".encode())
-    assert read(path)[0]["text"] == "Línea"
-
-
-@pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
-def test_the_encoding_can_be_named(tmp_path, encoding):
-    path = write(tmp_path / "poems.csv", "text\nel año —sí—\n".encode(encoding))
-    assert read(path, encoding=encoding)[0]["text"] == "el año —sí—"
-
-
-def test_a_list_of_lines_is_a_poem(tmp_path):
-    path = write(tmp_path / "poetrydb.jsonl", jsonl({"lines": ["one", "", "two"]}))
-    assert read(path, columns={"text": "lines"})[0]["text"] == "one\n\ntwo"
-
-
-def test_half_a_character_becomes_a_lost_letter(tmp_path):
-    path = write(tmp_path / "poems.jsonl", '{"text": "a\\ud83d b"}\n')
-    assert read(path)[0]["text"] == "a\N{REPLACEMENT CHARACTER} b"
-
-
 def test_a_folder_is_read_in_order_and_a_row_without_text_keeps_its_number(tmp_path):
     write(tmp_path / "b.jsonl", jsonl({"text": "x"}, {"text": None}, {"text": "z"}))
     write(tmp_path / "a" / "one.txt", "y")
@@ -169,28 +101,6 @@ def test_a_missing_column_is_told_with_those_there_are(tmp_path, kind):
     assert "scrape.sources.mine.columns" in error.remedy
 
 
-def test_invalid_utf_8_names_file_line_and_byte_and_the_remedy(tmp_path):
-    path = write(tmp_path / "poems.csv", b"text\nfine\nel a\xf1o\n")
-    error = fault(path)
-    assert error.place == f"{path}: line 3"
-    assert error.problem == "byte 0xf1 at offset 14 is not utf-8"
-    assert "scrape.sources.mine.encoding" in error.remedy
-
-
-def test_a_line_that_is_not_json_is_named(tmp_path):
-    path = write(tmp_path / "poems.jsonl", '{"text": "x"}\n\n{"text": "y"\n')
-    assert fault(path).place == f"{path}: line 3"
-    path = write(tmp_path / "list.jsonl", '["x"]\n')
-    assert fault(path).problem == "'[\"x\"]' is no JSON object"
-
-
-def test_an_unknown_encoding_is_told(tmp_path):
-    path = write(tmp_path / "poems.txt", "x")
-    error = fault(path, encoding="utf-88")
-    assert error.place == "params.yaml: scrape.sources.mine.encoding"
-    assert "'utf-88'" in error.problem
-
-
 @pytest.mark.parametrize("name", ["poems.csv", "poems.jsonl", "poem.txt", "poem.txt.gz"])
 def test_an_empty_file_is_told(tmp_path, name):
     path = write(tmp_path / name, "")
@@ -220,3 +130,120 @@ def test_a_file_cut_short_is_told(tmp_path):
 def test_the_whole_shared_corpus_is_read():
     records = read(SHARED_CORPUS / "*.jsonl.gz", columns={"title": "title", "author": "author", "language": "language"})
     assert len(records) == len({record["url"] for record in records}) == 23_128
+
+
+def zipped(path, **files):
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def test_a_zip_archive_stands_for_the_files_in_it(tmp_path):
+    files = {
+        "poems/b.csv": "text\nb\n",
+        "poems/a.json": '[{"text": "a"}]',
+        "c.txt": "c",
+        "d.parquet": pd.DataFrame({"text": ["d"]}).to_parquet(),
+        "__MACOSX/._c.txt": "\0\5",
+        "notes.pdf": "no poem",
+    }
+    skipped = []
+    path = zipped(tmp_path / "kaggle.zip", **files)
+    records = read(path, skip=lambda *told: skipped.append(told))
+    assert {record["url"]: record["text"] for record in records} == {
+        "kaggle.zip/c.txt#1": "c",
+        "kaggle.zip/d.parquet#1": "d",
+        "kaggle.zip/poems/a.json#1": "a",
+        "kaggle.zip/poems/b.csv#1": "b",
+    }
+    assert skipped == [("kaggle.zip/notes.pdf", "a book, which is not read")]
+    write(tmp_path / "folder" / "a.txt", "first")
+    path.rename(tmp_path / "folder" / "kaggle.zip")
+    assert [record["text"] for record in read(tmp_path / "folder")] == ["first", "c", "d", "a", "b"]
+
+
+def test_a_damaged_archive_is_named(tmp_path):
+    path = zipped(tmp_path / "poems.zip", **{"poems.csv": "text\n" + "verse after verse\n" * 100})
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-30])
+    assert "not a whole zip archive" in fault(path).problem
+    path.write_bytes(whole[:50] + b"\xff\xff\xff" + whole[53:])
+    assert "not a whole zip archive" in fault(path).problem
+    assert fault(path).place == f"{path}: poems.csv"
+
+
+def test_hidden_and_system_files_are_left_out(tmp_path):
+    for name in ["._Carter.txt", ".ipynb_checkpoints/Carter.txt", "__MACOSX/x.csv", "~$b.csv", "a/.git/c.json"]:
+        write(tmp_path / name, b"\0\1\2")
+    write(tmp_path / "Carter.txt", LINES)
+    assert texts(tmp_path) == texts(tmp_path / "**" / "*") == [LINES]
+
+
+def test_a_folder_names_the_files_that_it_leaves_out_and_why(tmp_path):
+    write(tmp_path / "Carter.txt", LINES)
+    write(tmp_path / "License.txt", "I have a license\nto sing at night\nand none to sleep")
+    write(tmp_path / "README.md", "# Poems")
+    write(tmp_path / "mit.txt", "Permission is hereby granted, free of charge, to any person")
+    write(tmp_path / "packages.txt", "numpy==1.26\npandas>=2\nscrapy\n")
+    write(tmp_path / "links.txt", "https://example.org/1\nhttps://example.org/2\nwww.example.org\n")
+    write(tmp_path / "book.xlsx", b"PK")
+    write(tmp_path / "notes", "x")
+    skipped = {}
+    assert [record["title"] for record in read(tmp_path, skip=skipped.__setitem__)] == ["Carter"]
+    assert skipped == {
+        "License.txt": "a licence, by its name",
+        "README.md": "a readme, by its name",
+        "book.xlsx": "an Excel workbook, which is not read",
+        "links.txt": "a list of addresses",
+        "mit.txt": "a licence, by its words",
+        "notes": "its name has no ending",
+        "packages.txt": "a list of packages",
+    }
+    assert read(tmp_path / "License.txt")[0]["title"] == "License"  # the file that you name is read
+
+
+def test_a_folder_without_anything_to_read_says_what_is_in_it(tmp_path):
+    write(tmp_path / "book.xlsx", b"PK")
+    error = fault(tmp_path)
+    assert error.place == "params.yaml: scrape.sources.mine.path"
+    assert "book.xlsx (an Excel workbook, which is not read)" in error.problem
+    assert "CSV" in error.remedy
+
+
+def test_a_workbook_is_named_as_such_whatever_its_ending(tmp_path):
+    error = fault(write(tmp_path / "poems.xlsx", b"PK\3\4" + b"\0" * 50))
+    assert error.problem == "an Excel workbook, which is not read"
+    assert "Save it as CSV" in error.remedy
+    assert "an Excel workbook" in fault(write(tmp_path / "poems.csv", b"PK\3\4" + b"\0" * 50)).problem
+
+
+def test_a_format_holds_for_all_files_of_a_folder(tmp_path):
+    write(tmp_path / "one", "1")
+    write(tmp_path / "two.verse", "2")
+    assert texts(tmp_path, format="text") == ["1", "2"]
+
+
+def test_a_text_file_with_a_separator_holds_many_poems(tmp_path):
+    path = write(tmp_path / "all.txt", "one\r\n\r\ntwo\r\n * * *\r\nthree * * * four\r\n* * *\r\n\r\n* * *\r\n")
+    records = read(path, separator="* * *")
+    assert [record["text"] for record in records] == ["one\n\ntwo", "three * * * four"]
+    assert [record["url"] for record in records] == ["all.txt#1", "all.txt#2"]
+    assert [record["title"] for record in records] == [None, None]
+    path = write(tmp_path / "gaps.txt", "a\n\nb\n\n\n\nc\n")
+    assert texts(path, separator="\n\n\n") == ["a\n\nb", "c"]
+
+
+def test_a_parquet_file_holds_bytes_lists_and_nested_columns(tmp_path):
+    table = pd.DataFrame(
+        {
+            "text": [b"el a\xc3\xb1o\nva", b"plain"],
+            "lines": [["a", "b"], ["c"]],
+            "poem": [{"body": "x", "by": "Ida"}, {"body": "y", "by": None}],
+        }
+    )
+    path = write(tmp_path / "poems.parquet", table.to_parquet())
+    assert texts(path) == ["el año\nva", "plain"]
+    assert texts(path, columns={"text": "lines"}) == ["a\nb", "c"]
+    nested = read(path, columns={"text": "poem.body", "author": "poem.by"})
+    assert [(record["text"], record["author"]) for record in nested] == [("x", "Ida"), ("y", None)]

@@ -1,6 +1,10 @@
-"""The source `hub` on data sets in folders, as `datasets` loads them, with the hub itself out of reach."""
+"""The source `hub` on data sets in folders, as `datasets` loads them, and on a hub on loopback that only fails."""
 
 import json
+import shutil
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from types import SimpleNamespace
 
 import datasets
 import huggingface_hub
@@ -10,6 +14,7 @@ import pytest
 from pipeline.common.params import Scrape
 from pipeline.common.stage import BadInput
 from pipeline.scrape import scrape
+from pipeline.sources.snapshots import SourceDown
 
 ROWS = pd.DataFrame(
     {
@@ -81,3 +86,68 @@ def test_a_split_or_a_column_that_is_not_there_is_named(tmp_path):
     error = fault(tmp_path, dataset=str(tmp_path / "poems"), columns={"text": "poem"})
     assert error.problem == "no column 'poem'; it has 'Poem', 'Title', 'tongue', 'unused'"
     assert "scrape.sources.hub.columns" in error.remedy
+
+
+@pytest.fixture
+def failing_hub(tmp_path, monkeypatch):
+    """A hub that answers every request with one status, which the test sets; waits between tries take no time."""
+    answer = SimpleNamespace(status=503, requests=0)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            answer.requests += 1
+            self.send_response(answer.status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        do_HEAD = do_GET
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        thread.start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(datasets.config, "HF_ENDPOINT", address)
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", address)
+        template = f"{address}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr(huggingface_hub.constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setattr(huggingface_hub.utils._http.time, "sleep", lambda _: None)
+        yield answer
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 429])
+def test_a_hub_at_fault_or_busy_leaves_the_last_poems_in_use(tmp_path, failing_hub, status):
+    failing_hub.status = status
+    earlier = tmp_path / "earlier"
+    earlier.mkdir()
+    (earlier / "hub.jsonl").write_text(json.dumps({"text": "The crane swings", "url": "x"}) + "\n", encoding="utf-8")
+    poems, report = run(tmp_path, dataset="nobody/poems")
+    assert (report["poems"], report["stale"]) == (1, True)
+    assert poems["x"]["text"] == "The crane swings"
+    assert failing_hub.requests
+    shutil.rmtree(earlier)
+    assert isinstance(fault(tmp_path, dataset="nobody/poems"), SourceDown)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_data_set_that_the_hub_refuses_is_a_fault_of_the_params(tmp_path, failing_hub, status):
+    failing_hub.status = status
+    assert not isinstance(fault(tmp_path, dataset="nobody/poems"), SourceDown)
+    assert failing_hub.requests
+
+
+def test_lists_of_lines_nested_columns_and_names_of_languages_are_read(tmp_path):
+    folder = tmp_path / "poems"
+    folder.mkdir()
+    rows = pd.DataFrame({"poem": [{"lines": ["one", "two"], "by": "Ida"}], "language": ["Spanish"]})
+    rows.to_parquet(folder / "train.parquet")
+    columns = {"text": "poem.lines", "author": "poem.by", "language": "language"}
+    [poem] = run(tmp_path, dataset=str(folder), columns=columns)[0].values()
+    assert (poem["text"], poem["author"], poem["declared_language"]) == ("one\ntwo", "Ida", "es")

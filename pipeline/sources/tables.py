@@ -1,0 +1,251 @@
+"""Rows of CSV, whatever its delimiter, quotes and line ends, and of Parquet.
+
+A CSV file is looked through once before its first row is read: a quote that is not closed may swallow rows without any
+other trace, so that the way to read it must fit the whole file.
+"""
+
+import csv
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import BinaryIO, Literal, TextIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.common.stage import BadInput
+from pipeline.sources.encodings import HEAD
+from pipeline.sources.records import Row, check_columns
+
+_BATCH = 2000  # rows of a Parquet file in memory
+DELIMITERS = ",;\t|"
+_QUOTES = 'Close each quote, write a quote inside of a cell twice (""), and put cells that hold {!r} in quotes'
+_SEP_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)
+# Noncharacters, which no text has, for what Python's reader would take as the end of a row or of a cell.
+_BARE_CR, _QUOTE = "\ufdd0", "\ufdd1"
+_ESCAPED = re.compile(r'\\(["\\])')
+_DATE_OR_NUMBER = re.compile(r"[\d.,:/\s-]+")
+
+Quoting = Literal["doubled", "doubled, after a space", "backslash", "none"]
+Opener = Callable[[str], AbstractContextManager[TextIO]]  # opens the file as text; takes what `newline` of `open` takes
+
+
+class _DoesNotFit(Exception):
+    """A way to read a CSV file fails at a line."""
+
+    def __init__(self, line: int, problem: str) -> None:
+        super().__init__(line, problem)
+        self.line, self.problem = line, problem
+
+
+@dataclass(frozen=True)
+class CSVFormat:
+    """How a CSV file is written."""
+
+    delimiter: str
+    newline: str  # "\n": rows end there, and a bare carriage return is part of a cell; "": rows end at these too
+    skipped: int  # lines above the header
+    header: Sequence[str]
+    has_header: bool = True  # False where params.yaml names the columns
+    quoting: Quoting = "doubled"
+
+    @property
+    def width(self) -> int:
+        """The number of cells that a row must have: unnamed columns at the end do not count."""
+        return max((number for number, name in enumerate(self.header, 1) if name), default=0)
+
+
+def csv_rows(
+    open_text: Opener, header: Sequence[str] | None, wanted: Sequence[str], place: str, key: str
+) -> Iterator[Row]:
+    """The rows of a CSV file, cells by column.
+
+    Args:
+        open_text: opens the file.
+        header: the names of the columns of a file that has no header.
+        wanted: the columns that params.yaml names.
+        place: the file.
+        key: where params.yaml names the source.
+
+    Raises:
+        BadInput: a column is not there, or a row does not fit the header; the place names the line.
+    """
+    csv.field_size_limit(sys.maxsize)  # a poem may be longer than 128 KiB
+    found = find_format(open_text, header, wanted)
+    if not found.header:
+        return
+    _check_header(found, wanted, place, key)
+    try:
+        found = _fitting_quotes(open_text, found)
+    except _DoesNotFit as error:
+        raise BadInput(f"{place}: line {error.line}", error.problem, _QUOTES.format(found.delimiter)) from error
+    with open_text(found.newline) as file:
+        for _, cells in _rows(file, found):
+            yield dict(zip(found.header, cells, strict=False))
+
+
+def find_format(open_text: Opener, header: Sequence[str] | None, wanted: Sequence[str]) -> CSVFormat:
+    """What the first lines of a CSV file say of its delimiter, its line ends and its header; empty for a blank file."""
+    with open_text("\n") as file:
+        start = file.read(HEAD).lstrip("\r\n ")
+    newline = "" if re.match(r"[^\r\n]*\r(?!\r*\n)", start) else "\n"
+    delimiter, skipped = None, 0
+    with open_text(newline) as file:
+        for line in file:
+            if sep := _SEP_LINE.fullmatch(line):
+                delimiter = sep[1]
+            elif line.strip(f'{DELIMITERS}\r\n" '):
+                break
+            skipped += 1
+        else:
+            return CSVFormat(",", newline, skipped, [])
+    first = line.rstrip("\r\n").replace("\r", _BARE_CR)
+    delimiter = delimiter or _find_delimiter(first, header, wanted)
+    if header is not None:
+        return CSVFormat(delimiter, newline, skipped, list(header), has_header=False)
+    with open_text(newline) as file:
+        found = CSVFormat(delimiter, newline, skipped, [""])
+        names = next(csv.reader(_lines(file, found), delimiter=delimiter), [])
+    return CSVFormat(delimiter, newline, skipped, [_restored(name).strip().lstrip("\ufeff") for name in names])
+
+
+def _find_delimiter(line: str, header: Sequence[str] | None, wanted: Sequence[str]) -> str:
+    """The delimiter of a header: the one that leaves the wanted columns, or else the most cells."""
+
+    def fit(delimiter: str) -> tuple[bool, int]:
+        names = [name.strip() for name in next(csv.reader([line], delimiter=delimiter), [])]
+        fits = len(names) == len(header) if header is not None else set(wanted) <= set(names)
+        return fits, len(names)
+
+    return max(DELIMITERS, key=fit)
+
+
+def _check_header(found: CSVFormat, wanted: Sequence[str], place: str, key: str) -> None:
+    missing = set(wanted) - set(found.header)
+    cells = cells_in_header(found.header)
+    if missing and found.has_header and cells:
+        problem = f"the first line is no header, for it has {cells[0][:40]!r}"
+        remedy = f"Name the columns in {key}.header, such as [{', '.join(['title', 'text'])}], in their order"
+        raise BadInput(place, problem, remedy)
+    header_key = f"{key}.header" if found.has_header else None
+    check_columns(place, found.header, wanted, key, header_key)
+    for column in wanted:
+        if list(found.header).count(column) > 1:
+            raise BadInput(place, f"two columns are called {column!r}", "Rename one of them in the file's first line")
+
+
+def cells_in_header(header: Sequence[str]) -> list[str]:
+    """What in a first line cannot be the name of a column: a long text, one of several lines, a date or a number."""
+    return [name for name in header if len(name) > 60 or "\n" in name or _DATE_OR_NUMBER.fullmatch(name)]
+
+
+def _fitting_quotes(open_text: Opener, found: CSVFormat) -> CSVFormat:
+    """The format with the quoting in which every row fits the header.
+
+    Raises:
+        _DoesNotFit: there is none; what the one that comes furthest stumbles over.
+    """
+    faults: list[_DoesNotFit] = []
+
+    def count(quoting: Quoting) -> int | None:
+        try:
+            with open_text(found.newline) as file:
+                return sum(1 for _ in _rows(file, replace(found, quoting=quoting)))
+        except _DoesNotFit as fault:
+            faults.append(fault)
+            return None
+
+    rows = count("doubled")
+    if found.delimiter in "\t|" and found.width > 1 and count("none") not in (None, rows):
+        # Every line fits the header: a quote at the start of a cell joins none, for verse has tabs only to indent.
+        with open_text(found.newline) as file:
+            indented = any(line.startswith(found.delimiter) for line in file)
+        if rows is None or not indented:
+            return replace(found, quoting="none")
+    if rows is not None:
+        return found
+    for quoting in ("doubled, after a space", "backslash"):
+        if count(quoting) is not None:
+            return replace(found, quoting=quoting)
+    raise max(faults, key=lambda fault: fault.line)
+
+
+def _rows(file: TextIO, found: CSVFormat) -> Iterator[tuple[int, list[str]]]:
+    """The rows below the header, each with the line where it begins.
+
+    Raises:
+        _DoesNotFit: a row has not as many cells as the header, or a quote is not closed.
+    """
+    reader = csv.reader(
+        _lines(file, found),
+        delimiter=found.delimiter,
+        quoting=csv.QUOTE_NONE if found.quoting == "none" else csv.QUOTE_MINIMAL,
+        skipinitialspace=found.quoting == "doubled, after a space",
+        strict=True,
+    )
+    width, in_header = found.width, found.has_header
+    while True:
+        line = found.skipped + reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            unclosed = "unexpected end" in str(error)
+            problem = "a quote that opens in this row is not closed" if unclosed else "text follows a closing quote"
+            raise _DoesNotFit(line, problem) from error
+        if in_header:
+            in_header = False
+            continue
+        if len(cells) != width:
+            if not any(map(str.strip, cells)):
+                continue
+            while len(cells) > width and not cells[-1].strip():
+                cells.pop()
+            if len(cells) != width:
+                shown = ", ".join(repr(cell[:30]) for cell in cells[:5])
+                raise _DoesNotFit(line, f"{len(cells)} cells where the header has {width}: {shown}")
+        yield line, [_restored(cell) for cell in cells]
+
+
+def _lines(file: TextIO, found: CSVFormat) -> Iterator[str]:
+    """The lines from the header on, with what would mislead Python's reader replaced by noncharacters."""
+    doubled_returns = None
+    for number, line in enumerate(file):
+        if number < found.skipped:
+            continue
+        if found.newline and "\r" in line:
+            body = line.rstrip("\r\n")
+            if doubled_returns is None:
+                doubled_returns = line.endswith("\r\r\n")
+            end = "\r\n" if doubled_returns else line[len(body) :]
+            inner = end[:-2] if end.endswith("\r\n") else end.removesuffix("\n")
+            line = (body + inner).replace("\r", _BARE_CR) + end[len(inner) :]
+        elif doubled_returns is None:
+            doubled_returns = False
+        if found.quoting == "backslash" and "\\" in line:
+            line = _ESCAPED.sub(lambda escaped: _QUOTE if escaped[1] == '"' else "\\", line)
+        yield line
+
+
+def _restored(cell: str) -> str:
+    return cell if cell.isascii() else cell.replace(_BARE_CR, "\r").replace(_QUOTE, '"')
+
+
+def parquet_rows(file: BinaryIO, wanted: Sequence[str] | None, place: str, key: str) -> Iterator[Row]:
+    """The rows of a Parquet file, the wanted columns alone, which may be dotted paths into nested ones; None for all.
+
+    Raises:
+        BadInput: a column is not there, or the file is no Parquet.
+    """
+    try:
+        table = pq.ParquetFile(file)
+        check_columns(place, table.schema_arrow.names, wanted or [], key)
+        for batch in table.iter_batches(_BATCH, columns=wanted):
+            yield from batch.to_pylist()
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise BadInput(
+            place, f"not Parquet: {' '.join(str(error).split())[:200]}", "Write or fetch it again"
+        ) from error
