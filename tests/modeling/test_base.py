@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import zipfile
 from pathlib import Path
@@ -14,7 +15,16 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from pipeline.common.stage import BadInput
-from pipeline.modeling.base import PACKAGED, Package, best_dtype, cache_folder, licence_of, load_base, resolve_base
+from pipeline.modeling.base import (
+    PACKAGED,
+    Package,
+    best_dtype,
+    cache_folder,
+    describe_base,
+    licence_of,
+    load_base,
+    resolve_base,
+)
 from pipeline.modeling.likelihood import bits_per_byte, poem_log_likelihoods
 from pipeline.modeling.prompt import Request
 from tests.support.made_up import FAMILIES, made_up_poem, tiny_tokenizer
@@ -125,6 +135,12 @@ def test_a_package_becomes_a_folder_with_the_same_weights_and_tokenizer(tiny_pac
     assert (folder / "NOTICE.md").read_text() == "free"
     assert (folder / "model.safetensors").exists()
     assert licence_of("tiny") == "cc0-1.0"
+
+
+def test_a_quantized_base_is_described_as_such_and_any_other_by_its_name():
+    for name in ("gemma-3-270m", "smollm2-135m"):
+        assert re.fullmatch(rf"{name} \(4-bit GGUF .* bfloat16; not the original weights\)", describe_base(name))
+    assert describe_base("openai-community/gpt2") == "openai-community/gpt2"
 
 
 def test_a_second_clone_takes_the_base_from_the_cache(tiny_package):
