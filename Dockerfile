@@ -1,10 +1,10 @@
-# The page and the API, without weights: they come from the registry named by MLFLOW_TRACKING_URI, or from a folder
-# mounted and named by ESTROFA_MODEL. README and docs/reading.md show how to run it.
+# The page and the API, without a model: it comes from the registry at MLFLOW_TRACKING_URI, or from a mounted folder named
+# by ESTROFA_MODEL. docs/reading.md shows how to run it.
 FROM python:3.11-slim AS build
 WORKDIR /build
 RUN python -m venv /venv
 COPY requirements.txt .
-# The lock names torch without a build; the one for processors is a tenth of the size. TORCH_INDEX= takes PyPI's.
+# The CPU build of torch is a tenth of the size of the default one. Build with TORCH_INDEX= to get the default.
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 RUN grep '^torch==' requirements.txt > torch.txt \
     && /venv/bin/pip install --no-cache-dir ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r torch.txt \
@@ -18,7 +18,7 @@ COPY params.yaml ./
 COPY pipeline pipeline
 COPY app app
 USER 10001
-# In a container the outside is reached only through published ports, so all of its own addresses are listened on.
+# Listen on all addresses: only published ports can be reached from outside the container.
 ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \

@@ -1,32 +1,35 @@
-# Two commands do everything on a fresh machine: `make run` and `make test`.
+# `make run` and `make test` are all you need on a fresh machine; `make help` lists the rest.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
-# No product of the pipeline calls home.
+# Turn off the telemetry of everything the pipeline uses.
 export DO_NOT_TRACK := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 export PREFECT_SERVER_ANALYTICS_ENABLED := false
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: run preset flow test bench promote rollback mlflow prefect serve deploy up down remote restore lock
+.PHONY: run help preset flow test bench promote rollback mlflow prefect serve deploy up down remote restore lock
 
-run: $(VENV)/installed $(if $(PRESET),preset)  ## the whole pipeline; PRESET=gpu for full size
+run: $(VENV)/installed $(if $(PRESET),preset)  ## run the pipeline; PRESET=gpu for a full-size run
 	dvc repro
 	@python -m pipeline.reports.summary
 
-preset: $(VENV)/installed
+help:  ## list these commands
+	@sed -En 's/^([a-z]+):.*## (.*)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 10
+
+preset: $(VENV)/installed  ## write a preset into params.yaml; PRESET=gpu
 	python -m ops.presets $(PRESET)
 
-flow: $(VENV)/installed  ## the same DAG as a Prefect flow
+flow: $(VENV)/installed  ## run the same stages as a Prefect flow
 	python -m flows.run
 
-test: $(VENV)/installed  ## lint and tests
+test: $(VENV)/installed  ## lint, then run the tests; TESTS=path for some
 	ruff check .
 	ruff format --check .
 	pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
 
-bench: $(VENV)/bench-installed  ## speed, memory and accuracy, printed as tables
+bench: $(VENV)/bench-installed  ## measure speed, memory and accuracy
 	python -m benchmarks.corpus
 	python -m benchmarks.language
 	python -m benchmarks.training
@@ -36,37 +39,37 @@ bench: $(VENV)/bench-installed  ## speed, memory and accuracy, printed as tables
 	python -m benchmarks.vocabulary
 	python -m benchmarks.serving
 
-promote: $(VENV)/installed  ## make the challenger, or VERSION=n, the champion where every gate of params holds
+promote: $(VENV)/installed  ## make the challenger, or VERSION=n, the champion if it passes every gate
 	python -m pipeline.promote $(VERSION)
 
-rollback: $(VENV)/installed  ## give the alias back to the champion before; REASON="why"
+rollback: $(VENV)/installed  ## make the previous champion the champion again; REASON="why"
 	python -m pipeline.promote rollback $(REASON)
 
-mlflow: $(VENV)/installed  ## runs, figures and versions at http://127.0.0.1:5000
+mlflow: $(VENV)/installed  ## show runs, metrics and versions at http://127.0.0.1:5000
 	python -m pipeline.common.tracking
 
-serve: $(VENV)/installed  ## the page and the API at http://127.0.0.1:8000
+serve: $(VENV)/installed  ## serve the page and the API at http://127.0.0.1:8000
 	python -m app.server
 
-deploy: $(VENV)/installed  ## MLflow, Prefect, a worker and the deployments of prefect.yaml, in the background
+deploy: $(VENV)/installed  ## start MLflow, Prefect, a worker with its deployments, and the page, in the background
 	python -m ops.servers deploy
 
-up: $(VENV)/installed  ## the same on PostgreSQL, and the page
+up: $(VENV)/installed  ## the same on PostgreSQL
 	python -m ops.servers up
 
-down: $(VENV)/installed  ## stop what deploy or up started
+down: $(VENV)/installed  ## stop what `make deploy` or `make up` started
 	python -m ops.servers down
 
-remote: $(VENV)/installed  ## keep data and models where others reach them; URL=s3://bucket/path or a folder
+remote: $(VENV)/installed  ## share data and models; URL=s3://bucket/path or a folder
 	python -m ops.remote $(URL)
 
-restore: $(VENV)/installed  ## a version's code, data and params in a worktree; VERSION=n, and RETRAIN=1 to see it made again
+restore: $(VENV)/installed  ## restore VERSION=n in a git worktree; RETRAIN=1 also trains it again and compares
 	python -m ops.restore $(VERSION) $(if $(RETRAIN),retrain)
 
-prefect: $(VENV)/installed  ## flow runs at http://127.0.0.1:4200
+prefect: $(VENV)/installed  ## show flow runs at http://127.0.0.1:4200
 	prefect server start --host 127.0.0.1
 
-# Made anew when the lock changes; the file is touched last, so a broken installation is tried again.
+# Reinstall when requirements.txt changes. The file is touched last, so that a failed installation is repeated.
 $(VENV)/installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "estrofa: Python 3.11 or newer is needed; name one with: make PYTHON=python3.11 $(MAKECMDGOALS)"; exit 2; }
@@ -75,15 +78,15 @@ $(VENV)/installed: requirements.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .  # the command estrofa
 	touch $@
 
-# What only benchmarks compare with.
+# The alternatives that `make bench` compares with.
 $(VENV)/bench-installed: requirements-bench.txt $(VENV)/installed
 	$(BIN)/python -m pip install --progress-bar on --disable-pip-version-check -r requirements-bench.txt
 	touch $@
 
-lock:  ## resolve pyproject.toml's dependencies anew and pin all of them
+lock:  ## resolve the dependencies in pyproject.toml again and pin them all
 	$(PYTHON) -m venv $(VENV)-lock
 	$(VENV)-lock/bin/pip install --disable-pip-version-check $$($(PYTHON) -c \
 		'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"])')
-	{ echo "# Made by \`make lock\` from pyproject.toml; every package, exactly."; \
+	{ echo "# Generated by \`make lock\` from pyproject.toml: the exact version of every package."; \
 		$(VENV)-lock/bin/pip freeze | sed 's/^\(torch==[^+]*\)+.*/\1/'; } > requirements.txt
 	rm -rf $(VENV)-lock

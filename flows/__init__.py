@@ -1,4 +1,7 @@
-"""The Prefect flows. Importing the package turns off Prefect's telemetry, before Prefect itself is imported."""
+"""The Prefect flows: run the DAG, refresh on a schedule, promote.
+
+Importing the package turns off Prefect's telemetry, which must happen before Prefect is imported.
+"""
 
 import os
 

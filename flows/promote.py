@@ -1,4 +1,4 @@
-"""The flows *promote* and *rollback*: `pipeline.promote` where Prefect schedules, logs and shows it."""
+"""The flows *promote* and *rollback*: `pipeline.promote`, scheduled, logged and shown by Prefect."""
 
 import sys
 from pathlib import Path
@@ -7,36 +7,41 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from flows.command import run_command
-from flows.notify import tell, tell_of_failure
-from flows.run import ROOT
+from flows.notify import notify, notify_failure
+from ops.commands import ROOT
 
-HOURS = 12.0
-REFUSED = 1  # the exit status of a decision against a version; a fault has another
+HOURS = 12.0  # that a decision may take
+REFUSED = 1  # exit status of a refusal; a fault has another
 
 
-@flow(name="promote", log_prints=True, on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
+@flow(name="promote", log_prints=True, on_failure=[notify_failure], on_crashed=[notify_failure])
 def promote(root: Path = ROOT, version: int | None = None) -> bool:
-    """Make a version, by default the challenger, the champion where every gate of params holds.
+    """Make a version the champion if it passes every gate in params.yaml.
+
+    Args:
+        root: the repository.
+        version: by default the challenger.
 
     Returns:
-        Whether it did.
+        Whether it was promoted.
     """
     return decide(root, *([] if version is None else [str(version)]))
 
 
-@flow(name="rollback", log_prints=True, on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
-def rollback(root: Path = ROOT, reason: str = "asked for in Prefect") -> bool:
-    """Give the alias back to the champion before."""
+@flow(name="rollback", log_prints=True, on_failure=[notify_failure], on_crashed=[notify_failure])
+def rollback(root: Path = ROOT, reason: str = "requested in Prefect") -> bool:
+    """Make the previous champion the champion again."""
     return decide(root, "rollback", reason)
 
 
 def decide(root: Path, *arguments: str) -> bool:
-    """Run `pipeline.promote`, show its decision, and tell of it."""
+    """Run `pipeline.promote`, show its decision as an artifact and send it to the webhook."""
     command = [sys.executable, "-m", "pipeline.promote", *arguments]
-    status, said = run_command("promotion", command, root, HOURS, accepted=(0, REFUSED))
-    start = max((number for number, line in enumerate(said) if line.startswith("version ")), default=0)
-    create_markdown_artifact(key="decision", markdown="\n\n".join(said[start:]))
-    tell("\n".join(said[start:]))
+    status, lines = run_command("promotion", command, root, HOURS, accepted=(0, REFUSED))
+    start = max((number for number, line in enumerate(lines) if line.startswith("version ")), default=0)
+    decision = lines[start:]
+    create_markdown_artifact(key="decision", markdown="\n\n".join(decision))
+    notify("\n".join(decision))
     return status == 0
 
 

@@ -1,4 +1,4 @@
-"""The repository that a flow writes to: one writer at a time, what it was made of, and where its lock goes."""
+"""The repository a flow writes to: one writer at a time, the commit it is at, and the branch that takes dvc.lock."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,27 +15,27 @@ from prefect.states import Crashed
 from pipeline.common.identity import git, sha256_of
 from pipeline.common.stage import BadInput
 
-MADE = ("dvc.lock", "metrics", "plots")  # what a run changes among the files that git keeps
+TRACKED_OUTPUTS = ("dvc.lock", "metrics", "plots")  # what a run changes among the files in git
 
 
 @contextmanager
 def one_writer(root: Path) -> Iterator[None]:
-    """Wait until no other flow writes to the repository.
+    """Hold the repository's lock; wait while another flow run has it.
 
-    The system frees the lock of a run that was killed; its number is still in the file then, and Prefect, which heard
-    nothing of its end, is told.
+    When a run is killed, the system frees its lock, but its id stays in the file beside it and Prefect still counts it
+    as running. The next run finds the id and marks that run as crashed.
     """
     lock = FileLock(root / ".dvc" / "tmp" / "flow.lock")
     Path(lock.lock_file).parent.mkdir(parents=True, exist_ok=True)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        get_run_logger().info("Another run writes to this repository; waiting until it ends")
+        get_run_logger().info("Another run is writing to this repository; waiting for it to end")
         lock.acquire(poll_interval=0.5)
     holder = Path(lock.lock_file).with_suffix(".run")
     try:
         if holder.exists():
-            declare_crashed(holder.read_text())
+            mark_crashed(holder.read_text())
         holder.write_text(str(runtime.flow_run.id))
         yield
     finally:
@@ -43,8 +43,8 @@ def one_writer(root: Path) -> Iterator[None]:
         lock.release()
 
 
-def declare_crashed(flow_run: str) -> None:
-    """Set a flow run that was killed, and that Prefect takes for running, to crashed."""
+def mark_crashed(flow_run: str) -> None:
+    """Set the state of a flow run that was killed, and that Prefect counts as running, to crashed."""
     with get_client(sync_client=True) as client, suppress(ObjectNotFound, ValueError):
         found = client.read_flow_run(UUID(flow_run))
         if found.state is not None and not found.state.is_final():
@@ -60,24 +60,26 @@ def origin(root: Path) -> dict[str, str]:
 
 
 def commit_lock(root: Path, branch: str) -> str:
-    """Commit what the run made to a branch, without touching the working tree, its index or its branch.
+    """Commit the run's tracked outputs to a branch, without touching the working tree, the index or the current branch.
 
     Returns:
         What was done, in words.
 
     Raises:
-        BadInput: the branch is the one that is checked out, or git refuses.
+        BadInput: the branch is checked out, or git refuses.
     """
     if git(root, "branch", "--show-current") == branch:
-        raise BadInput(f"lock_branch: {branch}", "it is checked out here", "Name another branch, or none")
+        raise BadInput(
+            f"lock_branch: {branch}", "it is checked out here", "Name another branch, or leave lock_branch out"
+        )
     tip = git(root, "rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", check=False)
     with TemporaryDirectory() as folder:
         index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
         git(root, "read-tree", "HEAD", **index)
-        git(root, "add", "--", *(name for name in MADE if (root / name).exists()), **index)
+        git(root, "add", "--", *(name for name in TRACKED_OUTPUTS if (root / name).exists()), **index)
         tree = git(root, "write-tree", **index)
     if tree == git(root, "rev-parse", f"{tip or 'HEAD'}^{{tree}}"):
-        return "dvc.lock is as it was; nothing to commit"
+        return "dvc.lock is unchanged; nothing to commit"
     head = git(root, "rev-parse", "HEAD")
     parents = [part for parent in dict.fromkeys(filter(None, (tip, head))) for part in ("-p", parent)]
     author = {
@@ -86,6 +88,6 @@ def commit_lock(root: Path, branch: str) -> str:
         "GIT_COMMITTER_NAME": "estrofa",
         "GIT_COMMITTER_EMAIL": "estrofa@localhost",
     }
-    commit = git(root, "commit-tree", tree, *parents, "-m", "What a run of the pipeline made", **author)
+    commit = git(root, "commit-tree", tree, *parents, "-m", "Update dvc.lock, metrics and plots", **author)
     git(root, "update-ref", f"refs/heads/{branch}", commit)
-    return f"dvc.lock, metrics and plots are commit {commit[:12]} on {branch}"
+    return f"Committed dvc.lock, metrics and plots to {branch} as {commit[:12]}"

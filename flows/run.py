@@ -1,8 +1,7 @@
-"""The flow *run*: the stages of `dvc.yaml`, one Prefect task each. `python -m flows.run` runs it.
+"""The flow *run*: each stage of `dvc.yaml` as a Prefect task. `python -m flows.run` runs it.
 
-The order and the commands stay in `dvc.yaml`; this module only reads them. Each task is `dvc repro` of a single
-stage, so what is up to date is skipped, a run after `dvc repro` does nothing, and a run after one that was killed goes
-on where that one was.
+The order and the commands stay in `dvc.yaml`; this module only reads them. Each task is `dvc repro` of a single stage.
+So a stage that is up to date is skipped, and a run after a killed one resumes where that one stopped.
 """
 
 from graphlib import TopologicalSorter
@@ -20,15 +19,15 @@ from prefect.artifacts import (
 from prefect.states import State
 from prefect.tasks import exponential_backoff
 
-from flows.command import dvc, run_command
-from flows.notify import tell, tell_of_failure
+from flows.command import run_command
+from flows.notify import notify, notify_failure
 from flows.repository import commit_lock, one_writer, origin
+from ops.commands import ROOT, dvc
 from pipeline.common.stage import BadInput
 from pipeline.common.tables import read_report
 from pipeline.common.tracking import RUN_FILE, artifact_page
 from pipeline.reports.summary import figures_table
 
-ROOT = Path(__file__).resolve().parent.parent
 HOURS = {"scrape": 24.0, "finetune": 168.0}  # that a stage may take
 OTHER_HOURS = 12.0
 
@@ -37,7 +36,7 @@ def stages(root: Path = ROOT) -> dict[str, list[str]]:
     """The stages of `dvc.yaml` in an order that can run, each with the stages it needs.
 
     Raises:
-        BadInput: `dvc.yaml` cannot be read, or its stages form a circle.
+        BadInput: `dvc.yaml` cannot be read, or its stages form a cycle.
     """
     try:
         with Repo(str(root)) as repo:
@@ -50,16 +49,16 @@ def stages(root: Path = ROOT) -> dict[str, list[str]]:
 
 @task
 def reproduce(stage: str, root: Path, force: bool, hours: float) -> None:
-    """Run one stage through DVC, line by line into the flow's log.
+    """Run one stage through DVC, with its output in the flow's log.
 
     Raises:
-        RuntimeError: the stage failed or took longer than `hours`; the message holds its last lines.
+        RuntimeError: the stage failed or took longer than `hours`; the message quotes its last lines.
     """
     forced = ["--force"] if force else []
     run_command(f"stage {stage}", dvc("repro", "--single-item", stage, *forced), root, hours)
 
 
-@flow(name="run", log_prints=True, on_failure=[tell_of_failure], on_crashed=[tell_of_failure])
+@flow(name="run", log_prints=True, on_failure=[notify_failure], on_crashed=[notify_failure])
 def run(
     root: Path = ROOT,
     force: bool = False,
@@ -71,13 +70,13 @@ def run(
     """Run every stage that is not up to date.
 
     Args:
-        root: the repository; another run in it is waited for.
-        force: run the stages even where nothing changed.
-        again: stages to run even where nothing changed.
-        lock_branch: the git branch that takes dvc.lock, metrics and plots; by default they are left to the user.
-        hours: that each stage may take, where it differs from `HOURS`.
-        scrape_retry_delay: seconds before the first of the three retries of `scrape`, the one stage that uses the
-            network; each next wait is twice as long.
+        root: the repository; if another run is writing to it, this one waits.
+        force: run every stage, even if nothing changed.
+        again: stages to run even if nothing changed.
+        lock_branch: the git branch to commit dvc.lock, metrics and plots to; by default they stay uncommitted.
+        hours: time limits by stage, over those of `HOURS`.
+        scrape_retry_delay: seconds before the first of three retries of `scrape`, the only stage that uses the network;
+            each further delay is twice as long.
 
     Returns:
         The stages in the order they ran, each with the stages it needs.
@@ -98,25 +97,25 @@ def run(
                 wait_for=[ended[name] for name in needed],
                 return_state=True,
             )
-            ended[stage].result()  # raises where the stage failed
+            ended[stage].result()  # raises if the stage failed
             update_progress_artifact(progress, round(100 * number / len(order), 1), description=f"{stage} is done")
         publish(root)
         if lock_branch is not None:
             get_run_logger().info(commit_lock(root, lock_branch))
     if registered(root) != challenger:
-        tell(f"Version {registered(root)} is the new challenger.")
+        notify(f"Version {registered(root)} is the new challenger.")
     return order
 
 
 def registered(root: Path) -> int | None:
-    """The version that `register` made last."""
+    """The version that `register` made last, or None."""
     report = root / "metrics" / "register.json"
     return read_report(report)["version"] if report.exists() else None
 
 
 def publish(root: Path) -> None:
-    """Show what the run was made of, its figures, its samples and its report as Prefect artifacts."""
-    create_table_artifact(key="origin", table=[origin(root)], description="What this run was made of")
+    """Show the run's origin, metrics, samples and report as Prefect artifacts."""
+    create_table_artifact(key="origin", table=[origin(root)], description="The commit, params and data of this run")
     if (root / "metrics" / "evaluate.json").exists():
         create_table_artifact(key="figures", table=figures_table(root), description="The models and people")
     samples = root / "data" / "evaluation" / "samples.md"
@@ -128,7 +127,7 @@ def publish(root: Path) -> None:
         address = artifact_page(read_report(run_file)["run_id"], f"reports/{page.name}")
         link = {"link": address or page.as_uri(), "link_text": "Is the tuned model better?"}
         create_link_artifact(
-            key="evaluation-report", **link, description=f"`make mlflow` serves it; here it is `{page}`"
+            key="evaluation-report", **link, description=f"Served by `make mlflow`; the file is `{page}`"
         )
 
 

@@ -1,1 +1,1 @@
-"""What runs the pipeline for a team: its servers, its storage, and the way back to an earlier version."""
+"""Tools around the pipeline: servers for a team, a shared remote, presets, and restoring an earlier version."""

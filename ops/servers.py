@@ -1,7 +1,7 @@
-"""The servers on this machine, in the background: `python -m ops.servers up|deploy|down`.
+"""Servers on this machine, in the background: `python -m ops.servers up|deploy|down`.
 
-`deploy` starts MLflow and Prefect on SQLite with a worker and its deployments; `up` the same on PostgreSQL, and the
-page. All listen on loopback only. What they write, their logs too, is in `.servers/`; what is up stays up.
+`deploy` starts MLflow and Prefect on SQLite, a worker with its deployments, and the page; `up` uses PostgreSQL instead.
+All listen on loopback only and keep their data and logs in `.servers/`. A server that is already running is left alone.
 """
 
 import os
@@ -11,19 +11,18 @@ import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
 import requests
 
+from ops.commands import ROOT, environment
 from ops.postgres import DATABASES, Postgres
 from pipeline.common.stage import BadInput, stage
 
-ROOT = Path(__file__).resolve().parent.parent
 POOL = "estrofa"
-WORKERS = 2  # flow runs at once; those of one repository wait for each other
-START_SECONDS = 600  # for a busy machine; a server that ends is noticed at once
+FLOW_RUNS = 2  # at once; those of one repository wait for each other
+START_SECONDS = 600  # enough for a busy machine; a server that exits is noticed at once
 STOP_SECONDS = 20
 QUIET = {
     "DO_NOT_TRACK": "1",
@@ -35,12 +34,12 @@ QUIET = {
 
 @dataclass(frozen=True)
 class Server:
-    """A process to be kept running.
+    """A background process.
 
     Args:
         module: what `python -m` runs, with its arguments.
-        address: of a page that answers when the server is ready; None where a running process is enough.
-        environment: added to this process's; secrets go here, since a command line is there for all to read.
+        address: of a page that answers once the server is ready; None if a running process is enough.
+        environment: added to this process's. Secrets go here, since every user can read a command line.
     """
 
     name: str
@@ -51,7 +50,7 @@ class Server:
 
 @dataclass(frozen=True)
 class Machine:
-    """Where servers listen and write."""
+    """The ports that servers listen on, and the folder they write to."""
 
     folder: Path
     mlflow_port: int
@@ -82,14 +81,14 @@ class Machine:
         return f"http://127.0.0.1:{self.prefect_port}"
 
     def clients(self) -> dict[str, str]:
-        """What the environment of a program must hold to work with these servers."""
+        """The environment variables with which a program uses these servers."""
         return {"MLFLOW_TRACKING_URI": self.mlflow, "PREFECT_API_URL": f"{self.prefect}/api"}
 
     def servers(self, databases: Mapping[str, str]) -> list[Server]:
-        """The servers in the order they start.
+        """The servers, in the order they start.
 
         Args:
-            databases: the addresses of MLflow's and Prefect's; without them both keep to SQLite.
+            databases: the addresses of the databases `mlflow` and `prefect`; SQLite for one that is missing.
         """
         artifacts = os.environ.get("MLFLOW_ARTIFACTS_DESTINATION") or (ROOT / "mlartifacts").as_uri()
         mlflow = ["mlflow", "server", "--host", "127.0.0.1", "--port", str(self.mlflow_port), "--workers", "1"]
@@ -100,21 +99,19 @@ class Machine:
         own = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": databases["prefect"]} if "prefect" in databases else {}
         prefect = ["prefect", "server", "start", "--host", "127.0.0.1", "--port", str(self.prefect_port)]
         worker = ["prefect", "worker", "start", "--pool", POOL, "--name", "estrofa", "--type", "process"]
-        servers = [
+        page = self.clients() | {"ESTROFA_PORT": str(self.page_port)}
+        return [
             Server("mlflow", mlflow, f"{self.mlflow}/health", store),
             Server("prefect", prefect, f"{self.prefect}/api/health", own),
-            Server("worker", [*worker, "--limit", str(WORKERS), "--install-policy", "never"], None, self.clients()),
+            Server("worker", [*worker, "--limit", str(FLOW_RUNS), "--install-policy", "never"], None, self.clients()),
+            Server("page", ["app.server"], f"http://127.0.0.1:{self.page_port}", page),
         ]
-        if find_spec("app") and find_spec("app.server"):
-            page = self.clients() | {"ESTROFA_PORT": str(self.page_port)}
-            servers.append(Server("page", ["app.server"], f"http://127.0.0.1:{self.page_port}", page))
-        return servers
 
     def start(self, server: Server) -> None:
-        """Start a server in the background, unless it runs, and wait until it answers.
+        """Start a server in the background, unless it is running, and wait until it answers.
 
         Raises:
-            BadInput: it ended at once or does not answer in time; names its log.
+            BadInput: it exited or did not answer in time; names its log.
         """
         if self.process_of(server.name) is not None:
             return
@@ -124,10 +121,7 @@ class Machine:
             process = subprocess.Popen(
                 [sys.executable, "-m", *server.module],
                 cwd=ROOT,
-                env=os.environ
-                | QUIET
-                | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
-                | dict(server.environment),
+                env=environment(**QUIET, **server.environment),
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
@@ -138,23 +132,23 @@ class Machine:
         while server.address is not None and not answers(server.address):
             if process.poll() is not None or time.monotonic() > deadline:
                 self.stop(server.name)
-                raise BadInput(server.name, "did not start", f"Read {log}; another program may hold its port")
+                raise BadInput(server.name, "did not start", f"Read {log}; another program may be using its port")
             time.sleep(0.2)
-        print(f"{server.name} is up" + (f", see {server.address}" if server.address else ""))
+        print(f"Started {server.name}" + (f": {server.address}" if server.address else ""))
 
     def stop(self, name: str) -> None:
-        """Stop a server and all it started, if it runs."""
+        """Stop a server and its child processes, if it is running."""
         process = self.process_of(name)
         if process is not None:
             os.killpg(process.pid, signal.SIGTERM)
             _, left = psutil.wait_procs([process, *process.children(recursive=True)], STOP_SECONDS)
             for survivor in left:
                 survivor.kill()
-            print(f"{name} is down")
+            print(f"Stopped {name}")
         (self.folder / f"{name}.pid").unlink(missing_ok=True)
 
     def process_of(self, name: str) -> psutil.Process | None:
-        """The running process of a server; one that took its number after it ended is another."""
+        """The running process of a server, told from a later process with the same id by the time it started."""
         file = self.folder / f"{name}.pid"
         if not file.exists():
             return None
@@ -168,7 +162,11 @@ class Machine:
 
 
 def port(name: str, default: int) -> int:
-    """A port by the environment."""
+    """A port number from an environment variable.
+
+    Raises:
+        BadInput: it is not a port number.
+    """
     given = os.environ.get(name, str(default))
     if not given.isdigit() or not 0 < int(given) < 65536:
         raise BadInput(name, f"{given!r} is not a port", "Set it to a number from 1 to 65535, or unset it")
@@ -176,7 +174,7 @@ def port(name: str, default: int) -> int:
 
 
 def answers(address: str) -> bool:
-    """Whether a page is there."""
+    """Whether a page answers with a status below 400."""
     try:
         return requests.get(address, timeout=5).ok
     except requests.RequestException:
@@ -184,36 +182,40 @@ def answers(address: str) -> bool:
 
 
 def deploy(machine: Machine) -> None:
-    """Deploy what `prefect.yaml` names, in whose steps this repository's place stands as `ESTROFA_ROOT`.
+    """Create the work pool and the deployments of `prefect.yaml`, which reads this folder from `ESTROFA_ROOT`.
 
     Raises:
-        BadInput: Prefect refuses it.
+        BadInput: Prefect refuses them.
     """
-    environment = os.environ | QUIET | machine.clients() | {"ESTROFA_ROOT": str(ROOT)}
+    variables = environment(**QUIET, **machine.clients(), ESTROFA_ROOT=str(ROOT))
     for arguments in (["work-pool", "create", POOL, "--type", "process", "--overwrite"], ["deploy", "--all"]):
         command = [sys.executable, "-m", "prefect", "--no-prompt", *arguments]
-        ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+        ended = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True)
         if ended.returncode:
-            raise BadInput("prefect.yaml", (ended.stdout + ended.stderr).strip(), "Correct it and run again")
+            raise BadInput("prefect.yaml", (ended.stdout + ended.stderr).strip(), "Correct it, then run again")
 
 
 def up(machine: Machine, postgres: bool) -> None:
-    """Start everything and deploy the flows."""
+    """Start every server and deploy the flows.
+
+    Args:
+        postgres: whether MLflow and Prefect use PostgreSQL; otherwise SQLite.
+    """
     databases = {}
     if postgres:
         machine.postgres.start()
         databases = {name: machine.postgres.address(name, scheme) for name, scheme in DATABASES.items()}
-        print(f"postgres is up at 127.0.0.1:{machine.postgres.port}, with {' and '.join(DATABASES)}")
+        print(f"Started postgres: 127.0.0.1:{machine.postgres.port}, databases {' and '.join(DATABASES)}")
     for server in machine.servers(databases):
         if server.name == "worker":
             deploy(machine)
         machine.start(server)
-    print("Programs find them by:")
+    print("To use them from a shell:")
     print("\n".join(f"  export {name}={value}" for name, value in machine.clients().items()))
 
 
 def down(machine: Machine) -> None:
-    """Stop everything, last started first."""
+    """Stop every server, in reverse order."""
     for name in ("page", "worker", "prefect", "mlflow"):
         machine.stop(name)
     machine.postgres.stop()
@@ -228,7 +230,7 @@ def main() -> None:
     elif command == "down":
         down(machine)
     else:
-        raise BadInput("servers", f"{' '.join(sys.argv[1:])!r} is no command", "Choose up, deploy or down")
+        raise BadInput("servers", f"{' '.join(sys.argv[1:])!r} is not a command", "Use up, deploy or down")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The stage *register*: the tuned model as a version in MLflow, described, tagged, and loaded back to write a poem."""
+"""The stage *register*: make the tuned model a version in MLflow, with a description, tags and a trial poem."""
 
 import hashlib
 import json
@@ -17,7 +17,7 @@ from pipeline.common.stage import BadInput, stage
 from pipeline.common.tables import read_report, read_table, write_report
 from pipeline.common.tracking import ROOT, mlflow_run, provenance, recorded_run_id, uncommitted
 from pipeline.metrics.samples import Sample, read_samples, shown
-from pipeline.modeling.base import licence_of
+from pipeline.modeling.base import describe_base, licence_of
 from pipeline.release.mlflow_model import SIGNATURE
 from pipeline.release.registry import MANIFEST_TAG, manifest
 
@@ -28,7 +28,7 @@ TEST = Path("data/tokens/test.parquet")
 ORIGIN = "origin"  # folder of the run's artifacts
 REPORT = Path("metrics/register.json")
 
-# What a version needs beside the code that travels with it.
+# What a version needs besides the pipeline's code, which MLflow stores with it.
 REQUIREMENTS = (
     "mlflow",
     "torch",
@@ -40,25 +40,25 @@ REQUIREMENTS = (
     "filelock",
     "tqdm",
 )
-LONGEST_DESCRIPTION = 5000  # characters that MLflow stores
-SHOWN_LINES = 10  # of each sample in the description
+DESCRIPTION_LIMIT = 5000  # characters that MLflow stores
+SAMPLE_LINES = 10  # of each sample in the description
 
 
 def pinned(names: tuple[str, ...], lock: Path) -> list[str]:
-    """The exact pins of packages, as `requirements.txt` has them.
+    """The exact versions of packages, as pinned in `requirements.txt`.
 
     Raises:
-        BadInput: the lock lacks one.
+        BadInput: one of them is not pinned.
     """
     pins = dict(re.findall(r"^([\w.-]+)==(\S+)", lock.read_text(encoding="utf-8"), flags=re.MULTILINE))
     for name in names:
         if name not in pins:
-            raise BadInput(str(lock), f"no pin of {name}, which the registered model needs", "Make it with `make lock`")
+            raise BadInput(str(lock), f"no pin of {name}, which the registered model needs", "Run `make lock`")
     return [f"{name}=={pins[name]}" for name in names]
 
 
 def data_version(lock: Path) -> str:
-    """DVC's hash of the tagged poems that the model was made from, or "none" where DVC has not run."""
+    """DVC's hash of the tagged poems that the model was trained on, or "none" if DVC has not run."""
     if not lock.exists():
         return "none"
     stages = YAML(typ="safe").load(lock.read_text(encoding="utf-8")).get("stages", {})
@@ -77,8 +77,9 @@ def description(params: Params, report: dict[str, Any], samples: list[Sample]) -
         if name in ("bits_per_byte", "language_adherence", "seq_rep_4", "repeated_lines", "loops", "ended")
         for language in params.languages
     ]
+    languages = " and ".join(params.languages.values())
     parts = [
-        f"A poet of {', '.join(params.languages.values())}: {params.base}, tuned by Estrofa.",
+        f"A poetry model for {languages}: {describe_base(params.base)}, tuned by Estrofa.",
         f"Licence of the weights: {licence_of(params.base)}.",
         "\n| figure | language | base | tuned | people |\n| --- | --- | ---: | ---: | ---: |",
         *rows,
@@ -86,12 +87,12 @@ def description(params: Params, report: dict[str, Any], samples: list[Sample]) -
     for language, name in params.languages.items():
         for sample in shown(samples, language, 1):
             parts.append(f"\n{name}, asked for {sample.asked_for()}:\n")
-            parts += [f"    {line}" for line in sample.tuned.split("\n")[:SHOWN_LINES]]
-    return "\n".join(parts)[:LONGEST_DESCRIPTION]
+            parts += [f"    {line}" for line in sample.tuned.split("\n")[:SAMPLE_LINES]]
+    return "\n".join(parts)[:DESCRIPTION_LIMIT]
 
 
 def example(params: Params) -> pd.DataFrame:
-    """An input with one row a language, as the model takes it."""
+    """An example input: one row per language."""
     prompts = {
         language: lines[0] for language, lines in params.evaluate.prompts.items() if language in params.languages
     }
@@ -99,7 +100,7 @@ def example(params: Params) -> pd.DataFrame:
 
 
 def version_tags(params: Params, test: pd.DataFrame) -> dict[str, str]:
-    """What a version says of itself: its origin, its licence, its files, and what it may be measured on."""
+    """The tags of a version: origin, licence, hashes of its files, and the split it was trained under."""
     return provenance() | {
         "base": params.base,
         "method": params.finetune.method,
@@ -113,16 +114,16 @@ def version_tags(params: Params, test: pd.DataFrame) -> dict[str, str]:
 
 
 def log_origin(params: Params) -> None:
-    """Log to the run what, beside the commit, brings its code, data and params back: see `pipeline.restore`."""
-    mlflow.log_text(params.model_dump_json(by_alias=True, indent=2), f"{ORIGIN}/params.yaml")  # JSON is YAML too
+    """Log what `ops.restore` needs besides the commit to restore the run's code, data and params."""
+    mlflow.log_text(params.model_dump_json(by_alias=True, indent=2), f"{ORIGIN}/params.yaml")  # JSON is valid YAML
     mlflow.log_text(uncommitted(), f"{ORIGIN}/uncommitted.patch")
-    mlflow.log_artifacts("metrics", f"{ORIGIN}/metrics")  # stages read them, and DVC's cache has none
+    mlflow.log_artifacts("metrics", f"{ORIGIN}/metrics")  # stages read them, and they are not in DVC's cache
     if (ROOT / "dvc.lock").exists():
         mlflow.log_artifact(str(ROOT / "dvc.lock"), ORIGIN)
 
 
 def register(params: Params, report: dict[str, Any], samples: list[Sample]) -> dict[str, Any]:
-    """Log the model to the run that trained it, make it a version, see that it writes, and give it the alias.
+    """Log the model to the run that trained it, make it a version, have it write a poem, then move the alias to it.
 
     The alias moves last, so that it never points to a version that does not load.
 
@@ -148,7 +149,7 @@ def register(params: Params, report: dict[str, Any], samples: list[Sample]) -> d
         client.update_model_version(name, version, description=description(params, report, samples))
         poem = write_one(f"models:/{name}/{version}", example(params).head(1))
         client.set_registered_model_alias(name, alias, version)
-    print(f"{name} version {version} is {alias!r}; loaded back, it writes:\n\n{poem}\n")
+    print(f"{name} version {version} is now the {alias}. It writes:\n\n{poem}\n")
     return {"model": name, "version": int(version), "alias": alias, "run_id": run.info.run_id}
 
 
@@ -156,7 +157,7 @@ def write_one(uri: str, request: pd.DataFrame) -> str:
     """Load a version as its users do and have it write one poem.
 
     Raises:
-        RuntimeError: it wrote nothing.
+        RuntimeError: the poem is empty.
     """
     poem = mlflow.pyfunc.load_model(uri).predict(request)["poem"].iloc[0]
     if not poem.strip():
@@ -168,7 +169,7 @@ def write_one(uri: str, request: pd.DataFrame) -> str:
 def main() -> None:
     for path in (POET, SAMPLES, FIGURES):
         if not path.exists():
-            raise BadInput(str(path), "not there", "Run `make run`, or `dvc repro`, which make it first")
+            raise BadInput(str(path), "not found", "Run `make run` or `dvc repro`, which create it")
     write_report(register(load_params(), read_report(FIGURES), read_samples(SAMPLES)), REPORT)
 
 

@@ -58,7 +58,7 @@ def scrape(params: Scrape, folder: Path, earlier: Path) -> dict[str, Report]:
                 with record_writer(folder / snapshot.name) as add:
                     if isinstance(source, Site):
                         site = anthology if source.site == "embedded" else source.site
-                        reports[name] = crawl(name, source, site, params.recheck_days, add)
+                        reports[name] = crawl(name, source, site, params, add)
                     else:
                         reports[name] = read(name, source, add)
             except SourceDown as down:
@@ -99,21 +99,22 @@ def read(name: str, source: FilesSource | HubSource, add: Callable[[Record], Non
     return report | ({"skipped": len(skipped), "skipped_files": skipped[:NAMED]} if skipped else {})
 
 
-def crawl(name: str, source: Site, site: str, recheck_days: float, add: Callable[[Record], None]) -> Report:
+def crawl(name: str, source: Site, site: str, params: Scrape, add: Callable[[Record], None]) -> Report:
     """Crawl one site.
 
     Args:
         name: the source's name in params.yaml.
         source: what to crawl there.
         site: the address without a path.
-        recheck_days: for which a poem's page that an earlier crawl kept is not asked for again.
+        params: of all sources.
         add: takes each record.
 
     Raises:
         SourceDown: the site does not answer.
         BadInput: every page failed, or none has a poem.
     """
-    order = source.model_dump() | {"source": name, "site": site, "recheck_days": recheck_days}
+    shared = {"recheck_days": params.recheck_days, "contact": params.contact}
+    order = source.model_dump() | shared | {"source": name, "site": site}
     # A session of its own, so that Ctrl-C reaches this process alone, which then ends the crawl.
     process = subprocess.Popen(
         [sys.executable, "-m", "scrapers.crawl"],

@@ -18,6 +18,7 @@ from scrapy.settings import Settings
 
 from scrapers.cache import PoemPages
 from scrapers.items import RawPoem
+from scrapers.settings import user_agent
 from scrapers.spiders.poemas_del_alma import PoemasDelAlmaSpider
 from scrapers.spiders.poems import PoemSpider
 from scrapers.spiders.poetrydb import PoetryDBSpider
@@ -29,7 +30,15 @@ SPIDERS = {spider.name: spider for spider in KINDS}  # by the kind of source in 
 EXAMPLES = 20  # addresses of each kind that a report names
 
 
-def crawl(kind: str, delay: float, max_seconds: float, max_megabytes: float, recheck_days: float, **order: Any) -> None:
+def crawl(
+    kind: str,
+    delay: float,
+    max_seconds: float,
+    max_megabytes: float,
+    recheck_days: float,
+    contact: str | None = None,
+    **order: Any,
+) -> None:
     """Crawl a source to its end, telling standard output about it.
 
     Args:
@@ -38,10 +47,12 @@ def crawl(kind: str, delay: float, max_seconds: float, max_megabytes: float, rec
         max_seconds: that a page may take, from the request to its last byte.
         max_megabytes: that a page may have.
         recheck_days: for which the page of a poem is not asked for again.
+        contact: of whoever runs the crawl, for the user agent.
         order: what the spider takes.
     """
     settings = Settings()
     settings.setmodule("scrapers.settings")
+    settings.set("USER_AGENT", user_agent(contact))
     settings.set("DOWNLOAD_DELAY", delay)
     settings.set("DOWNLOAD_TIMEOUT", max_seconds)
     settings.set("DOWNLOAD_MAXSIZE", int(max_megabytes * 1e6))

@@ -1,8 +1,15 @@
 """Scrapy's settings for every source; params.yaml says how often to ask, for how much, and when to ask again."""
 
+
+def user_agent(contact: str | None = None) -> str:
+    """What crawls call themselves, with the address of whoever runs them where params.yaml has one."""
+    purpose = "poetry corpus builder" if contact is None else f"poetry corpus builder; contact: {contact}"
+    return f"Estrofa/0.1 ({purpose})"
+
+
 BOT_NAME = "estrofa"
 SPIDER_MODULES = ["scrapers.spiders"]
-USER_AGENT = "Estrofa/0.1 (poetry corpus builder; +https://github.com/estrofa/estrofa)"
+USER_AGENT = user_agent()
 
 ROBOTSTXT_OBEY = True
 ROBOTSTXT_USER_AGENT = "Estrofa"

@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from functools import cache
 from importlib.metadata import packages_distributions
 
 import pytest
@@ -32,6 +33,7 @@ def normalized(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+@cache
 def imports() -> dict[str, str]:
     """The third-party packages that the code imports, each with one file that does."""
     found = {}
@@ -58,9 +60,12 @@ def declared() -> set[str]:
     return {normalized(re.match(r"[\w.-]+", requirement)[0]) for requirement in requirements}
 
 
+PACKAGES = packages_distributions()
+
+
 def distributions(module: str) -> set[str]:
     """The packages that bring a module; of one that isn't installed, the module's own name."""
-    found = packages_distributions().get(module) or [OF_BENCHMARKS.get(module, module)]
+    found = PACKAGES.get(module) or [OF_BENCHMARKS.get(module, module)]
     return {normalized(name) for name in found}
 
 

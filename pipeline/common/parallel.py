@@ -108,8 +108,11 @@ def _local_client(workers: int) -> "Client":
     """A client of processes that live as long as this one, since each takes a second or two to import what it needs."""
     from distributed import Client, LocalCluster
 
+    # Where something else logs first, such as Prefect or pytest, `silence_logs` below silences nothing.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     # Dask's own setting has workers give large arrays back to the system at once, a quarter of the time of `tag`.
-    dask.config.set({"distributed.nanny.pre-spawn-environ": {"OMP_NUM_THREADS": 1}})
+    environment = {"OMP_NUM_THREADS": 1, "DASK_LOGGING__DISTRIBUTED": "critical"}
+    dask.config.set({"distributed.nanny.pre-spawn-environ": environment})
     dask.config.set({"distributed.worker.profile.enabled": False})
     stack = ExitStack()
     atexit.register(stack.close)

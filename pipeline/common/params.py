@@ -147,6 +147,7 @@ Source = Annotated[
 class Scrape(Section):
     max_drop: Share = 0.5
     recheck_days: pydantic.NonNegativeFloat = 30.0
+    contact: str | None = pydantic.Field(None, pattern=r"^[!-'*-~]+$")  # ASCII without spaces and parentheses
     sources: dict[SourceName, Source] = pydantic.Field(min_length=1)
 
 

@@ -1,6 +1,6 @@
-"""MLflow in one place: where runs are kept, how a run is opened, what identifies it.
+"""MLflow: where runs are stored, how a run is opened, and what identifies it.
 
-`python -m pipeline.common.tracking` opens the MLflow UI over the same store.
+`python -m pipeline.common.tracking` starts the MLflow UI on the same store.
 """
 
 import os
@@ -26,26 +26,27 @@ RUN_FILE = Path("models/run.json")
 
 
 def tracking_uri() -> str:
-    """`MLFLOW_TRACKING_URI`, or else SQLite in the repository's root."""
+    """`MLFLOW_TRACKING_URI`, or by default an SQLite file in the repository's root."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{ROOT / 'mlflow.db'}"
 
 
 def without_password(uri: str) -> str:
-    """An address as it may be printed."""
+    """An address that is safe to print."""
     parts = urlsplit(uri)
     return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
 
 
 @contextmanager
 def mlflow_run(run_id: str | None = None) -> Iterator[mlflow.ActiveRun]:
-    """Open a run of the experiment `estrofa`: the one of `run_id` where the store has it, else a new one.
+    """Open a run of the experiment `estrofa`.
 
-    The run of a model made on another machine, or before the store was removed, is not there; then a new one takes
-    what this stage logs.
+    Args:
+        run_id: of a run to reopen. If the store lacks it, because the model was made on another machine or the store
+            was deleted, a new run is opened.
     """
     mlflow.set_tracking_uri(tracking_uri())
     if mlflow.get_experiment_by_name(EXPERIMENT) is None:
-        # A server says itself where artifacts go; beside an SQLite file they lie in a folder of their own.
+        # A server decides where artifacts go; with SQLite they go into a folder beside the file.
         database = tracking_uri().removeprefix("sqlite:///")
         artifacts = (Path(database).resolve().parent / "mlartifacts").as_uri()
         mlflow.create_experiment(EXPERIMENT, artifact_location=artifacts if database != tracking_uri() else None)
@@ -61,7 +62,7 @@ def mlflow_run(run_id: str | None = None) -> Iterator[mlflow.ActiveRun]:
 
 
 def provenance() -> dict[str, str]:
-    """What made a run: the git commit, whether the tree differs from it, and the hash of dvc.lock."""
+    """A run's origin: the git commit, whether the working tree differs from it, and the hash of dvc.lock."""
     lock = ROOT / "dvc.lock"
     changes = git(ROOT, "status", "--porcelain", "--untracked-files=no", check=False)
     return {
@@ -72,20 +73,20 @@ def provenance() -> dict[str, str]:
 
 
 def uncommitted() -> str:
-    """What of the code differs from the commit, as a patch; params.yaml and dvc.lock are kept whole elsewhere."""
+    """The uncommitted edits to the code, as a patch; params.yaml and dvc.lock are logged whole instead."""
     others = (":!params.yaml", ":!dvc.lock", ":!metrics", ":!plots")
     return git(ROOT, "diff", "HEAD", "--binary", "--", ".", *others, check=False)
 
 
 def recorded_run_id() -> str | None:
-    """The run that `finetune` wrote down for the stages after it."""
+    """The run that `finetune` recorded for later stages, or None."""
     return read_report(RUN_FILE)["run_id"] if RUN_FILE.exists() else None
 
 
 def artifact_page(run_id: str, path: str) -> str | None:
-    """The address of a run's artifact in the MLflow UI: on the tracking server, or where `make mlflow` serves it.
+    """The address of a run's artifact in the MLflow UI, on the tracking server or as `make mlflow` serves it.
 
-    None where the store lacks the run.
+    None if the store lacks the run.
     """
     mlflow.set_tracking_uri(tracking_uri())
     try:

@@ -1,1 +1,1 @@
-"""What becomes of a trained model: a version in MLflow, its card, a folder for the hub, a GGUF file."""
+"""How a trained model is released: a version in MLflow, its card, a folder for the hub, a GGUF file."""

@@ -1,8 +1,8 @@
-"""A tuned model as one GGUF file, which llama.cpp and what is built on it read.
+"""Write a tuned model as one GGUF file, for llama.cpp and the programs built on it.
 
-The layout is llama.cpp's own: its names of tensors (from the `gguf` library), its order of rotary dimensions for
-Llama, and Gemma's norms with the 1 added that transformers adds while it computes. Matrices are bfloat16, what is
-one-dimensional float32, so nothing is rounded that was not before.
+The layout is llama.cpp's: its tensor names (from the `gguf` library), its order of rotary dimensions for Llama, and
+Gemma's norm weights plus the 1 that transformers adds at run time. Matrices are bfloat16 and vectors float32, so that a
+model tuned in bfloat16 loses nothing.
 """
 
 import json
@@ -19,7 +19,7 @@ from pipeline.modeling.base import load_base
 
 ARCHITECTURES = {"gemma3_text": "gemma3", "llama": "llama", "gpt2": "gpt2"}  # by transformers' model_type
 TRANSPOSED = (".attn_qkv.weight", ".attn_output.weight", ".ffn_up.weight", ".ffn_down.weight")  # in GPT-2's files
-# The first characters of the pattern that splits text into words, and llama.cpp's name for it.
+# How a tokenizer's regular expression for words begins, and llama.cpp's name for it.
 WORD_PATTERNS = {"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}|": "llama-bpe"}
 
 
@@ -28,16 +28,16 @@ def write_gguf(folder: Path, path: Path, licence: str) -> None:
 
     Args:
         folder: a tuned model, as `finetune` leaves it.
-        licence: of the weights; it stands in the file.
+        licence: of the weights, stored in the file.
 
     Raises:
-        BadInput: its architecture or its tokenizer is one that this module does not know.
+        BadInput: its architecture or its tokenizer is not supported here.
     """
     model, tokenizer = load_base(folder, dtype=torch.bfloat16)
     config = model.config
     if config.model_type not in ARCHITECTURES:
         remedy = f"Choose a base among {', '.join(ARCHITECTURES)}, or convert the folder with llama.cpp's own script"
-        raise BadInput(str(folder), f"a {config.model_type} model cannot be written as GGUF here", remedy)
+        raise BadInput(str(folder), f"{config.model_type} models cannot be exported as GGUF", remedy)
     with whole_file(path) as partial:
         writer = gguf.GGUFWriter(partial, ARCHITECTURES[config.model_type])
         writer.add_name(folder.resolve().name)
@@ -52,7 +52,7 @@ def write_gguf(folder: Path, path: Path, licence: str) -> None:
 
 
 def add_shape(writer: gguf.GGUFWriter, config: PreTrainedConfig) -> None:
-    """Sizes, and the constants of attention and norms."""
+    """Write the sizes, and the constants of attention and norms."""
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_BF16)
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(config.max_position_embeddings)
@@ -74,7 +74,7 @@ def add_shape(writer: gguf.GGUFWriter, config: PreTrainedConfig) -> None:
         writer.add_rope_dimension_count(config.head_dim)
         writer.add_rope_freq_base(rope["rope_theta"])
         if rope["rope_type"] != "default":
-            raise BadInput("GGUF", f"rotary scaling {rope['rope_type']!r} is not written here", remedy)
+            raise BadInput("GGUF", f"rotary scaling {rope['rope_type']!r} is not supported", remedy)
         return
     if config.query_pre_attn_scalar != config.head_dim:
         raise BadInput("GGUF", "llama.cpp scales attention by the size of a head, this model by another number", remedy)
@@ -85,20 +85,20 @@ def add_shape(writer: gguf.GGUFWriter, config: PreTrainedConfig) -> None:
 
 
 def add_vocabulary(writer: gguf.GGUFWriter, tokenizer: PreTrainedTokenizerBase, rows: int) -> None:
-    """The tokens, how text is cut into them, and which of them control.
+    """Write the tokens, their types, and how text is split into them.
 
     Args:
-        rows: of the embedding; those without a token get a name that no text has.
+        rows: of the embedding; a row without a token gets a placeholder name.
     """
     described = json.loads(tokenizer.backend_tokenizer.to_str())
     pieces, merges = described["model"]["vocab"], [tuple(merge) for merge in described["model"]["merges"]]
     added = {token["id"]: token for token in described["added_tokens"]}
     tokens = {number: piece for piece, number in pieces.items()} | {n: each["content"] for n, each in added.items()}
-    spelt = described["model"]["byte_fallback"]  # as SentencePiece does, characters and not bytes are the alphabet
-    kinds = [_kind(number, tokens, added, spelt) for number in range(rows)]
-    writer.add_tokenizer_model("llama" if spelt else "gpt2")
-    if spelt:
-        # Both merge the best pair first: SentencePiece by the score of what comes of it, BPE by the order of merges.
+    sentencepiece = described["model"]["byte_fallback"]  # its alphabet is characters, not bytes
+    kinds = [_kind(number, tokens, added, sentencepiece) for number in range(rows)]
+    writer.add_tokenizer_model("llama" if sentencepiece else "gpt2")
+    if sentencepiece:
+        # Both merge the best pair first: SentencePiece by the score of the merged token, BPE by the order of merges.
         ranks: dict[str, int] = {}
         for rank, (left, right) in enumerate(merges):
             ranks.setdefault(left + right, rank)
@@ -117,7 +117,7 @@ def add_vocabulary(writer: gguf.GGUFWriter, tokenizer: PreTrainedTokenizerBase, 
 
 
 def add_tensors(writer: gguf.GGUFWriter, model: PreTrainedModel) -> None:
-    """All weights, under llama.cpp's names and in its layout."""
+    """Write all weights, under llama.cpp's names and in its layout."""
     config = model.config
     architecture = next(key for key, name in gguf.MODEL_ARCH_NAMES.items() if name == ARCHITECTURES[config.model_type])
     names = gguf.get_tensor_name_map(architecture, config.num_hidden_layers)
@@ -144,22 +144,22 @@ def _laid_out(name: str, weight: Tensor, config: PreTrainedConfig) -> Tensor:
     return weight
 
 
-def _kind(number: int, tokens: dict[int, str], added: dict[int, dict[str, Any]], spelt: bool) -> gguf.TokenType:
+def _kind(number: int, tokens: dict[int, str], added: dict[int, dict[str, Any]], sentencepiece: bool) -> gguf.TokenType:
     token = tokens.get(number)
     if token is None:
         return gguf.TokenType.UNUSED
     if number in added:
         return gguf.TokenType.CONTROL if added[number]["special"] else gguf.TokenType.USER_DEFINED
-    if spelt and len(token) == 6 and token.startswith("<0x") and token.endswith(">"):
+    if sentencepiece and len(token) == 6 and token.startswith("<0x") and token.endswith(">"):
         return gguf.TokenType.BYTE
     return gguf.TokenType.NORMAL
 
 
 def _word_pattern(pre_tokenizer: dict[str, Any]) -> str:
-    """llama.cpp's name for the way a byte-level tokenizer cuts text into words.
+    """llama.cpp's name for how a byte-level tokenizer splits text into words.
 
     Raises:
-        BadInput: it has none that is known here.
+        BadInput: the tokenizer splits in another way.
     """
     steps = pre_tokenizer.get("pretokenizers", [pre_tokenizer])
     patterns = [step["pattern"].get("Regex", "") for step in steps if step["type"] == "Split"]
@@ -169,4 +169,4 @@ def _word_pattern(pre_tokenizer: dict[str, Any]) -> str:
         if len(patterns) == 1 and patterns[0].startswith(start):
             return name
     remedy = "Convert the folder with llama.cpp's own script"
-    raise BadInput("GGUF", "this tokenizer's way to cut text into words is not known here", remedy)
+    raise BadInput("GGUF", "this tokenizer's way of splitting text into words is not supported", remedy)

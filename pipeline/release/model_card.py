@@ -1,18 +1,18 @@
-"""The model card: what a folder of weights says of itself to people and to the hub."""
+"""The model card: the README of a folder of weights, for people and for the hub."""
 
 import json
 from typing import Any
 
 from pipeline.common.params import Params
-from pipeline.modeling.base import licence_of
+from pipeline.modeling.base import describe_base, licence_of
 
 
-def model_card(params: Params, poems: dict[str, dict[str, int]], figures: dict[str, Any]) -> str:
-    """A hub-ready README for the tuned model.
+def model_card(params: Params, poems: dict[str, dict[str, int]], metrics: dict[str, Any]) -> str:
+    """A README for the tuned model, with the metadata that the hub reads.
 
     Args:
         poems: number of poems by split and language.
-        figures: what `finetune` measured.
+        metrics: what `finetune` measured.
     """
     languages = ", ".join(params.languages.values())
     counts = "; ".join(
@@ -29,13 +29,13 @@ library_name: transformers
 tags: [poetry]
 ---
 
-# A poet of {languages}
+# A poetry model for {languages}
 
-{params.base}, tuned by Estrofa on poems from {sources} ({counts}).
+{describe_base(params.base)}, tuned by Estrofa on poems from {sources} ({counts}).
 
-## How to ask
+## Prompt format
 
-A header, then the first line. `<|es|>` is the language; style, author and title may each be left out.
+A header, then the first line. `<|es|>` is the language; style, author and title are each optional.
 
 ```
 <|es|>Style: soneto
@@ -44,20 +44,20 @@ Title: La grúa
 first line
 ```
 
-## How it was made
+## Training
 
 ```json
 {json.dumps(params.finetune.model_dump(), indent=2)}
 ```
 
-## What it measured while training
+## Metrics of the training run
 
 ```json
-{json.dumps(figures, indent=2)}
+{json.dumps(metrics, indent=2)}
 ```
 
 ## Limits
 
-A small model: it writes verse that scans and sometimes means something, it knows little of the world, and it may
-repeat what it read. The weights keep the licence of their base ({licence_of(params.base)}).
+This is a small model. It writes verse that scans and sometimes makes sense, knows little about the world, and may
+repeat lines it was trained on. The weights keep the licence of their base ({licence_of(params.base)}).
 """

@@ -1,6 +1,6 @@
-"""Versions of the model in MLflow's registry: found by alias, and brought to this machine whole and unaltered.
+"""Versions of the model in MLflow's registry: found by alias or number, downloaded and verified.
 
-`register` writes the SHA-256 of every file on the version; what is fetched is checked against it.
+`register` stores the SHA-256 of every file on the version; every download is checked against it.
 """
 
 import hashlib
@@ -27,13 +27,13 @@ from pipeline.common.tracking import tracking_uri, without_password
 from pipeline.modeling.base import cache_folder
 
 MANIFEST_TAG = "poet_sha256"  # JSON: file in the poet's folder -> SHA-256
-ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the latter is how MLflow answers an unknown alias
-HEALTH_SECONDS = 10  # MLflow's own client would go on asking a dead server for minutes
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # the second is MLflow's answer to an unknown alias
+HEALTH_SECONDS = 10  # MLflow's own client retries an unreachable server for minutes
 
 
 @contextmanager
 def registry() -> Iterator[MlflowClient]:
-    """A client of the registry that runs are tracked in.
+    """A client of the registry, in the same store as the runs.
 
     Raises:
         BadInput: the registry does not answer.
@@ -46,19 +46,19 @@ def registry() -> Iterator[MlflowClient]:
         yield MlflowClient()
     except (MlflowException, requests.RequestException) as error:
         problem = f"the registry does not answer ({type(error).__name__})"
-        remedy = "Start it with `make mlflow`, or correct MLFLOW_TRACKING_URI, and run again; nothing was changed"
+        remedy = "Start it with `make mlflow` or correct MLFLOW_TRACKING_URI, then run again; nothing was changed"
         raise BadInput(without_password(uri), problem, remedy) from error
 
 
 def alias_version(name: str, alias: str) -> ModelVersion | None:
-    """The version of a model that an alias points to; None where there is no such alias, model or store yet.
+    """The version of a model that an alias points to; None if there is no such alias, model or store yet.
 
     Raises:
         BadInput: the registry does not answer.
     """
     file = urlsplit(tracking_uri())
     if file.scheme == "sqlite" and not Path(file.path.removeprefix("/")).exists():
-        return None  # asking MLflow would make the store
+        return None  # asking MLflow would create the store
     with registry() as client:
         try:
             return client.get_model_version_by_alias(name, alias)
@@ -69,7 +69,7 @@ def alias_version(name: str, alias: str) -> ModelVersion | None:
 
 
 def leading_version(params: Params) -> ModelVersion | None:
-    """The champion, or else the challenger; None where there is neither.
+    """The champion, or else the challenger; None if there is neither.
 
     Raises:
         BadInput: the registry does not answer.
@@ -89,29 +89,29 @@ def model_version(name: str, version: str | int) -> ModelVersion:
             return client.get_model_version(name, str(version))
         except MlflowException as error:
             if error.error_code in ABSENT:
-                remedy = "Choose one that `make mlflow` shows under Models"
+                remedy = "Choose one that `make mlflow` lists under Models"
                 raise BadInput(f"{name} version {version}", "not in the registry", remedy) from error
             raise
 
 
 def manifest(folder: Path) -> dict[str, str]:
-    """The SHA-256 of every file in a folder, by its path in it."""
+    """The SHA-256 of every file in a folder, by its path relative to the folder."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): sha256_of(path) for path in files}
 
 
 def download_version(name: str, version: str | int, folder: Path) -> None:
-    """Bring a version's poet from the registry into a folder, which appears whole or not at all.
+    """Download a version's model into a folder, which is created whole or not at all.
 
     Raises:
-        BadInput: there is no such version, its files are missing or not those that were registered, or the registry
-            does not answer.
+        BadInput: there is no such version, a file is missing or differs from the one that was registered, or the
+            registry does not answer.
     """
     place = f"{name} version {version}"
     found = model_version(name, version)
-    remedy = "Restore the artifact store from its backup, or register the model anew with `dvc repro -f -s register`"
+    remedy = "Restore the artifact store from a backup, or register the model again with `dvc repro -f -s register`"
     if MANIFEST_TAG not in found.tags:
-        raise BadInput(place, f"it has no tag {MANIFEST_TAG}, so its files cannot be checked", remedy)
+        raise BadInput(place, f"it has no tag {MANIFEST_TAG}, so its files cannot be verified", remedy)
     with whole_folder(folder) as partial, TemporaryDirectory(dir=partial.parent) as scratch:
         try:
             mlflow.set_tracking_uri(tracking_uri())
@@ -126,7 +126,7 @@ def download_version(name: str, version: str | int, folder: Path) -> None:
 
 
 def fetch_version(name: str, version: str | int) -> Path:
-    """The folder of a version's poet on this machine, which transformers loads; fetched once, checked every time.
+    """The folder of a version's model in the local cache, downloaded once and verified every time.
 
     Raises:
         BadInput: as `download_version`.
@@ -141,7 +141,7 @@ def fetch_version(name: str, version: str | int) -> Path:
 
 
 def difference(expected: dict[str, str], found: dict[str, str]) -> str | None:
-    """What is wrong with a folder whose manifest should be another, in words; None where they agree."""
+    """The first difference between two manifests, in words; None if they agree."""
     for path, digest in expected.items():
         if path not in found:
             return f"its file {path} is missing"

@@ -9,7 +9,6 @@ from prefect.artifacts import Artifact
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, LogFilter, LogFilterFlowRunId
 from prefect.logging.handlers import APILogHandler
-from prefect.testing.utilities import prefect_test_harness
 
 from flows.run import ROOT, publish, run, stages
 from pipeline.common.stage import BadInput
@@ -17,7 +16,7 @@ from pipeline.common.tables import write_report
 from pipeline.common.tracking import mlflow_run
 from tests.support.made_up import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prefect_server")]
 
 DVC_YAML = """
 stages:
@@ -30,12 +29,6 @@ stages:
     deps: [raw.txt]
     outs: [loud.txt]
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def server():
-    with prefect_test_harness(server_startup_timeout=600):
-        yield
 
 
 @pytest.fixture

@@ -84,7 +84,7 @@ def test_a_version_as_good_as_the_champion_takes_its_place_and_says_why(client, 
     assert version.tags["promotion"] == "promoted"
     assert "holds: bits per byte in es" in version.tags["promotion_reasons"]
     assert "against" in version.description
-    assert version.description.startswith("A poet of English, Spanish")
+    assert version.description.startswith("A poetry model for English and Spanish: ")
 
 
 def test_a_worse_version_is_refused_with_both_figures_and_their_intervals(client, versions):

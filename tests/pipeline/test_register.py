@@ -155,4 +155,4 @@ def test_without_an_evaluation_the_stage_says_what_to_run(tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit):
         register.main()
-    assert "models/poet: not there. Run `make run`" in capsys.readouterr().err
+    assert "models/poet: not found. Run `make run`" in capsys.readouterr().err

@@ -56,7 +56,7 @@ def test_the_card_names_base_licence_languages_sources_and_figures(poet, tmp_pat
 
 def test_nothing_that_is_there_is_overwritten(poet, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(BadInput, match="there is something in it"):
+    with pytest.raises(BadInput, match="it is not empty"):
         export_folder(poet, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
@@ -74,7 +74,7 @@ def test_without_a_token_nothing_is_sent(tmp_path, monkeypatch):
 
 def test_a_name_the_hub_does_not_know_is_said_so(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_none")
-    with pytest.raises(BadInput, match="--push not a name: the hub did not take it"):
+    with pytest.raises(BadInput, match="--push not a name: the hub refused it"):
         push(tmp_path, "not a name")
 
 
@@ -87,6 +87,6 @@ def test_a_refused_network_is_one_clear_error_and_the_folder_stays(poet, tmp_pat
         [*command, "--push", "someone/poet"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert ended.returncode == 2, ended.stderr
-    assert "--push someone/poet: the hub did not take it" in ended.stderr
+    assert "--push someone/poet: the hub refused it" in ended.stderr
     assert "Traceback" not in ended.stderr
     assert (tmp_path / "out" / "model.safetensors").exists()

@@ -73,7 +73,7 @@ def test_a_model_of_another_kind_is_refused_by_name(tiny_bases, tmp_path):
     config = GPTNeoXConfig(vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
     GPTNeoXForCausalLM(config).save_pretrained(tmp_path / "neox")
     tokenizer.save_pretrained(tmp_path / "neox")
-    with pytest.raises(BadInput, match="a gpt_neox model cannot be written as GGUF"):
+    with pytest.raises(BadInput, match="gpt_neox models cannot be exported as GGUF"):
         write_gguf(tmp_path / "neox", tmp_path / "neox.gguf", "cc0-1.0")
     assert not (tmp_path / "neox.gguf").exists()
 
