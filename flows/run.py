@@ -26,7 +26,7 @@ from flows.repository import commit_lock, one_writer, origin
 from pipeline.common.stage import BadInput
 from pipeline.common.tables import read_report
 from pipeline.common.tracking import RUN_FILE, artifact_page
-from pipeline.reports.summary import figures_table
+from pipeline.reports.summary import metrics_table
 
 ROOT = Path(__file__).resolve().parent.parent
 HOURS = {"scrape": 24.0, "finetune": 168.0}  # that a stage may take
@@ -120,7 +120,7 @@ def publish(root: Path) -> None:
     """Show what the run was made of, its figures, its samples and its report as Prefect artifacts."""
     create_table_artifact(key="origin", table=[origin(root)], description="What this run was made of")
     if (root / "metrics" / "evaluate.json").exists():
-        create_table_artifact(key="figures", table=figures_table(root), description="The models and people")
+        create_table_artifact(key="metrics", table=metrics_table(root), description="The models and human poems")
     samples = root / "data" / "evaluation" / "samples.md"
     if samples.exists():
         create_markdown_artifact(key="samples", markdown=samples.read_text(encoding="utf-8"))
