@@ -75,7 +75,7 @@ def _length_distance(name: str, unit: Unit, part: str) -> Metric:
         "Shape",
         "lower",
         unit,
-        f"How far {part} lengths are from those of human poems, on average.",
+        f"How far {part} lengths are from those of human poems, on average, in {unit}.",
         "First Wasserstein distance between the lengths of the poems and those of training poems: how far a length "
         "must move, on average, for both to be spread alike.",
         "Kantorovich, 1942; `scipy.stats.wasserstein_distance`",

@@ -50,7 +50,7 @@ DISAGREEING = 30
 CLUSTERS = 6
 MEMBERS = 9  # of a cluster
 COLUMNS = 24  # of a histogram
-QUANTILES = {"shortest": 0, "10% below": 10, "50% below": 50, "90% below": 90, "longest": 100}
+QUANTILES = {"shortest": 0, "10th percentile": 10, "median": 50, "90th percentile": 90, "longest": 100}
 DUPLICATES = ("exact duplicate", "near duplicate")
 
 # The columns that are counted and shown; the text, which is most of a poem, is read later for the few shown.

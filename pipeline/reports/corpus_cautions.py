@@ -24,7 +24,8 @@ def cautions(
     disagreeing = int(disagrees(tagged).sum())
     if disagreeing > DISAGREEING_SHARE * len(tagged):
         share = percent(disagreeing / len(tagged))
-        text = f"{count(disagreeing, 'poem')} ({share}) were detected as another language than their source declares."
+        poems = f"{count(disagreeing, 'poem')} ({share}) {'was' if disagreeing == 1 else 'were'}"
+        text = f"{poems} detected as another language than the source declares."
         found.append(Caution(True, text, "languages"))
     broken = int(kept["broken"].sum())
     if broken:
@@ -50,7 +51,7 @@ def _cautions_of_languages(kept: pd.DataFrame, languages: Mapping[str, str]) -> 
         poems = kept[kept["language"] == code]
         if len(poems) < FEW_POEMS:
             few = f"Only {count(len(poems), 'poem')} in {name}"
-            text = f"{few}: a model will learn a style, and may memorize lines."
+            text = f"{few}: a model will learn a style at most, and may memorize lines."
             yield Caution(len(poems) < FEW_POEMS / 10, text, "flow")
         by_author = poems["author"].value_counts()
         if len(by_author) and by_author.iloc[0] > DOMINANT_SHARE * len(poems):
@@ -67,7 +68,7 @@ def _cautions_of_sources(sources: Sequence[Mapping[str, Any]]) -> Iterator[Cauti
         if row["dropped"] > REJECTED_SHARE * row["poems"]:
             share = percent(row["dropped"] / row["poems"])
             yield Caution(
-                True, f"{share} of the poems of {name} were dropped, mostly as {row['main_reason']}.", "rejects"
+                True, f"{share} of the poems of {name} were dropped; main reason: {row['main_reason']}.", "rejects"
             )
         if row["failed"] > FAILED_SHARE * max(row["pages"], 1):
             yield Caution(False, f"{count(row['failed'], 'page')} of {name} could not be downloaded.", "sources")

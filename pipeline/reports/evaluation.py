@@ -246,7 +246,7 @@ def made(base: str, training: dict[str, Any], params: Params, poems: pd.DataFram
         },
         "Sampling": ", ".join(f"{name} {value}" for name, value in sampling.items()),
         **{
-            f"Poems by {writer} in {params.languages.get(code, code)}": f"{number:,}"
+            f"{params.languages.get(code, code)} poems, {writer}": f"{number:,}"
             for (writer, code), number in counts.items()
         },
     }

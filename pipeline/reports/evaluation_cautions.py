@@ -177,7 +177,7 @@ def _of_poems(own: pd.DataFrame, human: pd.DataFrame, name: str) -> Iterator[Cau
         human_share = len(copied(human)) / len(human) if len(human) else 0.0
         text = (
             f"{count(len(copies), 'poem')} of {len(own)} in {name} {'copies' if len(copies) == 1 else 'copy'} "
-            f"{COPIED_WORDS} or more consecutive words from a training poem, {longest} at most "
+            f"{COPIED_WORDS} or more consecutive words from a training poem, up to {longest} "
             f"(human poems: {percent(human_share)})."
         )
         yield Caution(len(copies) / len(own) > human_share + COPIED_MUCH, text, "copied")

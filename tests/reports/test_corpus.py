@@ -178,7 +178,7 @@ def warnings_of(stages, **changes):
 
 def test_warnings_name_what_is_wrong(stages):
     said = warnings_of(stages)
-    assert "in English: a model will learn a style" in said
+    assert "in English: a model will learn a style at most" in said
     assert "100% of the poems of attic were dropped" in said
     assert "7 pages of depot could not be downloaded" in said
     assert "attic was unavailable" in said
