@@ -1,8 +1,8 @@
-"""How long the standard evaluation of one model takes: 64 poems a language of up to `max_words`, and every figure.
+"""How long the standard evaluation of one model takes: 64 poems per language of up to `max_words`, and all metrics.
 
     python -m benchmarks.evaluation [--model FOLDER_OR_BASE] [--poems 64] [--write PAGE]
 
-It reads data/tokens, which `make run` leaves. The parts are clocked where `evaluate_models` calls them.
+It reads data/tokens, which `make run` leaves. Each part is timed where `evaluate_models` calls it.
 """
 
 import argparse
@@ -20,15 +20,15 @@ from pipeline.metrics import measure
 PARTS = {
     "scoring the test poems": (evaluate, "measure_fit"),
     "writing poems": (evaluate, "write_poems"),
-    "figures of language, repetition and sound": (measure, "measure_texts"),
-    "figures of copying and style": (measure, "measure_debts"),
-    "figures of coherence": (measure, "measure_coherence"),
-    "figures of all poems together, with intervals": (evaluate, "figures_of"),
+    "metrics of language, repetition and sound": (measure, "measure_texts"),
+    "metrics of originality and style": (measure, "measure_against_training"),
+    "metrics of coherence": (measure, "measure_coherence"),
+    "metrics of all poems together, with intervals": (evaluate, "estimate_metrics"),
 }
 
 
-def clocked(function: Callable[..., Any], seconds: dict[str, float], part: str) -> Callable[..., Any]:
-    """The same function, which adds the time of each call to its part's."""
+def timed(function: Callable[..., Any], seconds: dict[str, float], part: str) -> Callable[..., Any]:
+    """The same function, adding the time of each call to that of its part."""
 
     def run(*arguments: Any, **named: Any) -> Any:
         started = time.perf_counter()
@@ -41,14 +41,14 @@ def clocked(function: Callable[..., Any], seconds: dict[str, float], part: str) 
 
 
 def measure_speed(model: str, poems: int) -> dict[str, float]:
-    """Seconds of each part and of everything, the loading of the model among it."""
+    """Seconds of each part, and of everything including the loading of the model."""
     params = load_params()
     changed = params.evaluate.model_copy(update={"poems_per_language": poems, "test_poems": poems})
     params = params.model_copy(update={"evaluate": changed})
     test, train = (read_table(evaluate.TOKENS / f"{split}.parquet") for split in ("test", "train"))
     seconds = dict.fromkeys(PARTS, 0.0)
     for part, (module, name) in PARTS.items():
-        setattr(module, name, clocked(getattr(module, name), seconds, part))
+        setattr(module, name, timed(getattr(module, name), seconds, part))
     started = time.perf_counter()
     evaluate.evaluate_models({"tuned": model}, test, train, params)
     seconds["everything"] = time.perf_counter() - started

@@ -1,9 +1,9 @@
-"""What temperature and truncation do to poems: the same requests and seeds written with several samplings.
+"""What temperature and truncation do to poems: the same requests and seeds with several samplings.
 
     python -m benchmarks.sampling [--model models/poet] [--poems 16] [--write docs/results/sampling.md]
 
-It reads data/tokens, which `make run` leaves. Bits per byte are those that the untuned base needs for the poems: of
-loops it needs few, of words thrown together many, and people stand between the two.
+It reads data/tokens, which `make run` leaves. Bits per byte are those that the untuned base needs for the poems: few
+for loops, many for word salad, and human poems are in between.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from pipeline.evaluate import POET, TOKENS, chosen, requests_of
 from pipeline.generation.decoder import write_poems
 from pipeline.metrics import text as text_metrics
 from pipeline.metrics.measure import DISTINCT_WORDS, measure_texts
+from pipeline.metrics.registry import HUMAN, METRICS
 from pipeline.modeling.base import load_base, resolve_base
 from pipeline.modeling.likelihood import bits_per_byte, poem_log_likelihoods
 from pipeline.modeling.prompt import Request
@@ -28,12 +29,12 @@ SAMPLINGS = [  # temperature, top_p, top_k
     (0.9, 0.95, 100),
     (1.0, 0.95, 100),
 ]
-PEOPLE = "people"
-HEADER = ("sampling", "repeated 4-grams", "repeated lines", "loops", "ended", "foreign lines", "distinct words", "bits")
+SHARES = ("seq_rep_4", "repeated_lines", "loops", "ended", "foreign_lines")  # columns whose means are shown
+HEADER = ("sampling", *(METRICS[name].label.lower() for name in (*SHARES, "distinct_1", "bits_per_byte")))
 
 
 def written(model: str, requests: list[Request], params: Params) -> pd.DataFrame:
-    """A row a poem: sampling, language, text, ended."""
+    """A row per poem: sampling, language, text, ended."""
     poet, tokenizer = load_base(model)
     rows = []
     for temperature, top_p, top_k in SAMPLINGS:
@@ -47,7 +48,7 @@ def written(model: str, requests: list[Request], params: Params) -> pd.DataFrame
 
 
 def measured(poems: pd.DataFrame, params: Params) -> pd.DataFrame:
-    """The poems with the columns of their figures."""
+    """The poems with columns of their metrics."""
     base, tokenizer = load_base(resolve_base(params.base))
     requests = [Request(language) for language in poems["language"]]
     likelihoods = poem_log_likelihoods(
@@ -65,10 +66,10 @@ def measured(poems: pd.DataFrame, params: Params) -> pd.DataFrame:
 
 
 def table(poems: pd.DataFrame) -> str:
-    """The means of each sampling."""
+    """The mean metrics of each sampling, as Markdown."""
     rows = []
     for name, group in poems.groupby("sampling", sort=False):
-        shares = group[["seq_rep_4", "repeated_lines", "loops", "ended", "foreign_lines"]].mean()
+        shares = group[list(SHARES)].mean()
         texts = group["text"].tolist()
         distinct = text_metrics.distinct(texts, 1, DISTINCT_WORDS)
         bits = bits_per_byte(group["likelihood"].tolist(), texts)
@@ -79,14 +80,14 @@ def table(poems: pd.DataFrame) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default=str(POET), help="a tuned folder")
-    parser.add_argument("--poems", type=int, default=16, help="of each language, with each sampling")
+    parser.add_argument("--poems", type=int, default=16, help="per language and sampling")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="write the tables to this Markdown page too")
     arguments = parser.parse_args()
     params = load_params()
     changed = params.evaluate.model_copy(update={"poems_per_language": arguments.poems})
     params = params.model_copy(update={"evaluate": changed})
     test = chosen(read_table(TOKENS / "test.parquet"), params)
-    human = test[["language", "text"]].assign(sampling=PEOPLE, ended=True)
+    human = test[["language", "text"]].assign(sampling=HUMAN, ended=True)
     poems = measured(pd.concat([written(arguments.model, requests_of(test, params), params), human]), params)
     parts = [f"## {name}\n\n{table(poems[poems['language'] == code])}" for code, name in params.languages.items()]
     tables = f"{arguments.model}; samplings are temperature, `top_p` and `top_k`.\n\n" + "\n".join(parts)

@@ -26,7 +26,7 @@ from ops.commands import ROOT, dvc
 from pipeline.common.stage import BadInput
 from pipeline.common.tables import read_report
 from pipeline.common.tracking import RUN_FILE, artifact_page
-from pipeline.reports.summary import figures_table
+from pipeline.reports.summary import metrics_table
 
 HOURS = {"scrape": 24.0, "finetune": 168.0}  # that a stage may take
 OTHER_HOURS = 12.0
@@ -117,7 +117,7 @@ def publish(root: Path) -> None:
     """Show the run's origin, metrics, samples and report as Prefect artifacts."""
     create_table_artifact(key="origin", table=[origin(root)], description="The commit, params and data of this run")
     if (root / "metrics" / "evaluate.json").exists():
-        create_table_artifact(key="figures", table=figures_table(root), description="The models and people")
+        create_table_artifact(key="metrics", table=metrics_table(root), description="The models and human poems")
     samples = root / "data" / "evaluation" / "samples.md"
     if samples.exists():
         create_markdown_artifact(key="samples", markdown=samples.read_text(encoding="utf-8"))

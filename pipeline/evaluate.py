@@ -1,4 +1,4 @@
-"""The stage *evaluate*: models beside people, by figures and by samples of the same prompts."""
+"""The stage *evaluate*: models and human poems side by side, by metrics and by samples for the same requests."""
 
 import time
 from collections.abc import Mapping
@@ -18,10 +18,17 @@ from pipeline.common.stage import BadInput, stage, whole_file, whole_folder
 from pipeline.common.tables import read_table, write_report, write_table
 from pipeline.common.tracking import mlflow_run, recorded_run_id
 from pipeline.generation.decoder import Poem, write_poems
-from pipeline.metrics.measure import EVALUATED_SCHEMA, HUMAN, Figures, figures_of, measure_each, report_of
+from pipeline.metrics.bootstrap import Estimate, bootstrap
+from pipeline.metrics.measure import (
+    EVALUATED_SCHEMA,
+    Estimates,
+    estimate_metrics,
+    measure_each,
+    report_of,
+)
+from pipeline.metrics.registry import BASE, CHAMPION, HUMAN, METRICS, TUNED
 from pipeline.metrics.samples import samples_markdown, samples_of
-from pipeline.metrics.text import Measured, measured
-from pipeline.modeling.base import best_device, load_base
+from pipeline.modeling.base import best_device, describe_base, load_base
 from pipeline.modeling.likelihood import bits_per_byte, poem_log_likelihoods
 from pipeline.modeling.prompt import Request, language_token, poem_request
 from pipeline.release.registry import alias_version, fetch_version
@@ -30,32 +37,31 @@ POET = Path("models/poet")
 EVALUATION = Path("data/evaluation")
 REPORT = Path("metrics/evaluate.json")
 HEADLINES = Path("metrics/poet.json")
-HEADLINE_FIGURES = ("bits_per_byte", "foreign_lines", "seq_rep_4", "loops")
-CHAMPION = "champion"
-FIGURES = Path("plots/figures.csv")
+HEADLINE_METRICS = ("bits_per_byte", "foreign_lines", "seq_rep_4", "loops")
+PLOT = Path("plots/metrics.csv")
 
 
 class Evaluation(NamedTuple):
-    """What is known of some models and of people: their figures, as a report too, and every poem with its own."""
+    """What was measured of some models and of human poems."""
 
-    figures: Figures
+    estimates: Estimates
     report: dict[str, Any]  # as in metrics/evaluate.json
-    poems: pd.DataFrame  # columns of `EVALUATED_SCHEMA`
+    poems: pd.DataFrame  # every poem with its own metrics: columns of `EVALUATED_SCHEMA`
 
 
 def evaluate_models(
     models: Mapping[str, str | Path], test: pd.DataFrame, train: pd.DataFrame, params: Params
 ) -> Evaluation:
-    """Measure models by the same test poems and by what they write for the same requests and seeds.
+    """Measure models on the same test poems and on what they write for the same requests and seeds.
 
     Args:
-        models: by a name for each writer, such as "tuned" and "champion", what `load_base` takes.
+        models: what `load_base` takes, by the name of the writer, such as "tuned" or "champion".
         test, train: tables of `POEM_SCHEMA`; the test poems are also the human writer.
     """
     test = chosen(test, params)
     requests = requests_of(test, params)
     seeds = [params.evaluate.seed + number for number in range(len(requests))]
-    fits: dict[str, dict[str, Measured]] = {}
+    fits: dict[str, dict[str, Estimate]] = {}
     rows: list[dict[str, Any]] = []
     for writer, folder in models.items():
         fits[writer], written = run_model(writer, folder, test, requests, seeds, params)
@@ -64,22 +70,20 @@ def evaluate_models(
         ]
     rows += [_row(HUMAN, poem_request(poem), Poem(poem["text"], True)) for poem in test.to_dict("records")]
     poems = measure_each(pd.DataFrame(rows, dtype=object), train, params)  # object: what is missing is None
-    found = figures_of(poems, train, params)
+    estimates = estimate_metrics(poems, train, params)
     for writer, languages in fits.items():
         for language, fit in languages.items():
-            found[writer][language] = {"bits_per_byte": fit} | found[writer][language]
-    return Evaluation(found, report_of(found), poems)
+            estimates[writer][language] = {"bits_per_byte": fit} | estimates[writer][language]
+    return Evaluation(estimates, report_of(estimates), poems)
 
 
 def champion_of(params: Params) -> dict[str, Path]:
-    """The champion's folder under its writer's name; empty where there is none to be measured fairly, which is said."""
+    """The champion's folder by its writer's name; empty, and the reason printed, where none can be compared fairly."""
     champion = alias_version(params.register_.model_name, params.promote.alias)
     if champion is None:
         return {}
     if champion.tags.get("split_rule") != split_rule(params):
-        print(
-            f"Champion version {champion.version} was split by another rule and may have seen the test poems: left out"
-        )
+        print(f"Champion left out: version {champion.version} has another split and may have seen the test poems")
         return {}
     try:
         return {CHAMPION: fetch_version(champion.name, champion.version)}
@@ -89,15 +93,15 @@ def champion_of(params: Params) -> dict[str, Path]:
 
 
 def chosen(test: pd.DataFrame, params: Params) -> pd.DataFrame:
-    """`evaluate.test_poems` of each language, drawn by the seed."""
+    """`evaluate.test_poems` test poems of each language, a random sample by `evaluate.seed`."""
     count, seed = params.evaluate.test_poems, params.evaluate.seed
     shuffled = test.sample(frac=1, random_state=seed)
     return pd.concat([shuffled[shuffled["language"] == language].head(count) for language in params.languages])
 
 
 def requests_of(test: pd.DataFrame, params: Params) -> list[Request]:
-    """What every model is asked for in each language: at most half prompts of params, each several times, the rest
-    headers of test poems, from the first again where there are fewer. Each request gets a seed of its own.
+    """The requests that every model answers in each language: up to half are prompts of params, each several times; the
+    rest are headers of test poems, starting over where there are too few.
     """
     requests = []
     count, samples = params.evaluate.poems_per_language, params.evaluate.samples_per_prompt
@@ -111,7 +115,7 @@ def requests_of(test: pd.DataFrame, params: Params) -> list[Request]:
 
 def run_model(
     name: str, folder: str | Path, test: pd.DataFrame, requests: list[Request], seeds: list[int], params: Params
-) -> tuple[dict[str, Measured], list[Poem]]:
+) -> tuple[dict[str, Estimate], list[Poem]]:
     """Score the test poems, by language, and write a poem for each request."""
     model, tokenizer = load_base(folder, best_device())
     spoken = None if knows_languages(tokenizer, params) else params.languages
@@ -131,7 +135,7 @@ def run_model(
 
 
 def knows_languages(tokenizer: PreTrainedTokenizerBase, params: Params) -> bool:
-    """Whether a model has language tokens, as tuned ones have, or must be told the language in words."""
+    """Whether a model has language tokens, as tuned ones do, or needs the language's name in the prompt."""
     return {language_token(language) for language in params.languages} <= tokenizer.get_vocab().keys()
 
 
@@ -141,14 +145,14 @@ def measure_fit(
     poems: pd.DataFrame,
     params: Params,
     spoken_languages: dict[str, str] | None,
-) -> Measured:
+) -> Estimate:
     """Bits per byte of poems."""
     texts = poems["text"].tolist()
     requests = [poem_request(poem) for poem in poems.to_dict("records")]
     batch_size = params.evaluate.batch_size
     likelihoods = poem_log_likelihoods(model, tokenizer, requests, texts, batch_size, spoken_languages)
     scored = list(zip(likelihoods, texts, strict=True))
-    return measured(scored, lambda drawn: bits_per_byte(*zip(*drawn, strict=True)))
+    return bootstrap(scored, lambda drawn: bits_per_byte(*zip(*drawn, strict=True)))
 
 
 def _row(writer: str, request: Request, poem: Poem, seed: int | None = None) -> dict[str, Any]:
@@ -157,41 +161,34 @@ def _row(writer: str, request: Request, poem: Poem, seed: int | None = None) -> 
 
 
 def headlines(report: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """The tuned model's main figures by language: what DVC's tables, with a column a figure, have room for."""
-    return {name: report[name]["tuned"] for name in HEADLINE_FIGURES}
+    """The tuned model's main metrics by language: as many as DVC's tables, a column each, have room for."""
+    return {name: report["values"][name][TUNED] for name in HEADLINE_METRICS}
 
 
-def figures_table(report: dict[str, Any]) -> pd.DataFrame:
-    """The report as rows: figure, writer, language, value, and the ends of its interval where it has one."""
-    intervals = report["intervals"]
-    rows = [
-        (
-            name.replace("_", " "),
-            writer,
-            language,
-            value,
-            *intervals.get(name, {}).get(writer, {}).get(language, ("", "")),
-        )
-        for name, writers in report.items()
-        if name != "intervals"
+def value_rows(report: dict[str, Any]) -> list[tuple[str, str, str, float]]:
+    """The values of the report as rows: metric, writer, language, value."""
+    return [
+        (name, writer, language, value)
+        for name, writers in report["values"].items()
         for writer, languages in writers.items()
         for language, value in languages.items()
     ]
-    return pd.DataFrame(rows, columns=["figure", "writer", "language", "value", "low", "high"])
+
+
+def metrics_table(report: dict[str, Any]) -> pd.DataFrame:
+    """The rows of the plot: the metric's label, writer, language, value, and its interval where it has one."""
+    intervals = report["intervals"]
+    rows = [
+        (METRICS[name].label, writer, language, value, *intervals.get(name, {}).get(writer, {}).get(language, ("", "")))
+        for name, writer, language, value in value_rows(report)
+    ]
+    return pd.DataFrame(rows, columns=["metric", "writer", "language", "value", "low", "high"])
 
 
 def log_to_mlflow(report: dict[str, Any]) -> None:
-    """Log the figures, as `name/writer/language`, and the samples to the run that trained the model."""
+    """Log the metrics, as `metric/writer/language`, and the samples to the run that trained the model."""
     with mlflow_run(recorded_run_id()):
-        mlflow.log_metrics(
-            {
-                f"{name}/{writer}/{language}": value
-                for name, writers in report.items()
-                if name != "intervals"
-                for writer, languages in writers.items()
-                for language, value in languages.items()
-            }
-        )
+        mlflow.log_metrics({"/".join(names): value for *names, value in value_rows(report)})
         mlflow.log_artifacts(str(EVALUATION), "evaluation")
 
 
@@ -201,16 +198,16 @@ def main() -> None:
     test, train = read_table(TOKENS / "test.parquet"), read_table(TOKENS / "train.parquet")
     if not POET.is_dir():
         raise BadInput(str(POET), "no such folder", "Run `make run`, or `dvc repro`, which make it first")
-    models = {"base": params.base, "tuned": POET} | champion_of(params)
+    models = {BASE: params.base, TUNED: POET} | champion_of(params)
     _, report, poems = evaluate_models(models, test, train, params)
     with whole_folder(EVALUATION) as partial:
         write_table(poems, partial / "poems.parquet", EVALUATED_SCHEMA)
         (partial / "samples.md").write_text(samples_markdown(samples_of(poems), params.languages), encoding="utf-8")
-    with whole_file(FIGURES) as partial:
-        figures_table(report).to_csv(partial, index=False)
+    with whole_file(PLOT) as partial:
+        metrics_table(report).to_csv(partial, index=False)
     log_to_mlflow(report)
     write_report(headlines(report), HEADLINES)
-    write_report(report, REPORT)
+    write_report({"base": describe_base(params.base)} | report, REPORT)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Which version is the champion: promoted when every gate of params holds, rolled back to the one before.
+"""Promote a version to champion when every gate of params holds, or roll back to the champion before.
 
-Challenger and champion are measured in one run on the same test poems and requests, never by remembered numbers. The
-decision and its reasons are written on the version. A person who moves the alias in the MLflow UI needs none of this.
+Challenger and champion are measured in one run on the same test poems and requests, never by numbers from earlier runs.
+The decision and its reasons are written on the version. Moving the alias in the MLflow UI works too, without any gate.
 """
 
 import hashlib
@@ -23,9 +23,9 @@ from pipeline.common.stage import BadInput, stage
 from pipeline.common.tables import read_table
 from pipeline.common.tracking import tracking_uri
 from pipeline.evaluate import evaluate_models
-from pipeline.metrics.measure import Figures
-from pipeline.metrics.novelty import NOVEL_LENGTHS
-from pipeline.metrics.text import Measured, difference
+from pipeline.metrics.bootstrap import Estimate, gain
+from pipeline.metrics.measure import Estimates
+from pipeline.metrics.registry import CHAMPION, HUMAN, METRICS
 from pipeline.modeling.base import cache_folder
 from pipeline.register import LONGEST_DESCRIPTION
 from pipeline.release.registry import alias_version, download_version, fetch_version, model_version, registry
@@ -33,11 +33,7 @@ from pipeline.release.registry import alias_version, download_version, fetch_ver
 HISTORY_TAG = "champions"  # of the registered model: versions that were champion, oldest first, by commas
 DECISION_TAG, REASONS_TAG = "promotion", "promotion_reasons"
 HEADING = "\n\n## Promotion\n\n"
-HIGHER_IS_BETTER = (
-    *("language_adherence", "ended", "distinct_1", "distinct_2", "distinct_3", "rhyme_density", "assonance_density"),
-    *("syllable_regularity", "title_match", "opening_match", "stanza_match", "author_accuracy", "style_accuracy"),
-    *(f"novel_{n}" for n in NOVEL_LENGTHS),
-)
+CHALLENGER = "challenger"
 
 
 class Decision(NamedTuple):
@@ -45,15 +41,15 @@ class Decision(NamedTuple):
 
     version: int
     promoted: bool
-    reasons: list[str]  # one for every gate in every language, or the one that made measuring pointless
+    reasons: list[str]  # one per gate and language, or the one that stopped the measurement
 
 
 @contextmanager
 def only_promotion(name: str) -> Iterator[None]:
-    """Let one process at a time of this machine decide about a model.
+    """Let one process of this machine at a time decide about a model.
 
     Raises:
-        BadInput: another one is at it.
+        BadInput: another promotion is under way.
     """
     key = hashlib.sha256(f"{tracking_uri()} {name}".encode()).hexdigest()[:16]
     lock = cache_folder() / "locks" / f"promote-{key}.lock"
@@ -66,15 +62,17 @@ def only_promotion(name: str) -> Iterator[None]:
 
 
 def promote(params: Params, version: str | int | None = None) -> Decision:
-    """Measure a version against the champion and move the alias where every gate holds.
+    """Measure a version against the champion and move the alias if every gate holds.
 
     Args:
         version: by default the one with the alias of `register`.
 
     Raises:
-        BadInput: there is no such version, it is the champion already, its files are missing or altered, its test poems
-            are not those here, the registry is away, or another promotion came between. The champion stays.
+        BadInput: a gate names an unknown metric, there is no such version, it is the champion already, its files are
+            missing or altered, its test poems are not those here, the registry is unavailable, or the champion changed
+            meanwhile. The champion stays.
     """
+    check_gates(params)
     name = params.register_.model_name
     with only_promotion(name):
         challenger = model_version(name, version) if version else alias_version(name, params.register_.alias)
@@ -90,7 +88,7 @@ def promote(params: Params, version: str | int | None = None) -> Decision:
             with registry() as client:
                 current = alias_version(name, params.promote.alias)
                 if (current and current.version) != (champion and champion.version):
-                    problem = f"the champion became {current.version if current else 'none'} while it was measured"
+                    problem = f"the champion changed to {current.version if current else 'none'} during the measurement"
                     raise BadInput(f"{name} version {challenger.version}", problem, "Run this again")
                 if promoted:
                     note_champions(name, [champion, challenger])
@@ -102,18 +100,30 @@ def promote(params: Params, version: str | int | None = None) -> Decision:
     return decision
 
 
+def check_gates(params: Params) -> None:
+    """See that every gate names a metric.
+
+    Raises:
+        BadInput: one does not.
+    """
+    for gate in ("not_worse", "at_least", "at_most"):
+        for name in getattr(params.promote, gate):
+            if name not in METRICS:
+                place = f"params.yaml: promote.{gate}.{name}"
+                raise BadInput(place, "no such metric", f"Choose from {', '.join(METRICS)}")
+
+
 def measure(params: Params, challenger: ModelVersion, champion: ModelVersion | None) -> list[tuple[bool, str]]:
-    """Every gate in every language: whether it holds, and why in words."""
+    """Every gate in every language: whether it holds, and the reason in words."""
     test, train = read_table(TOKENS / "test.parquet"), read_table(TOKENS / "train.parquet")
     check_split(params, test, challenger, champion)
     with TemporaryDirectory() as folder:
-        # From the store and not from the cache: a champion has to be there for everyone.
-        download_version(challenger.name, challenger.version, Path(folder) / "challenger")
-        models = {"challenger": Path(folder) / "challenger"}
+        # From the store and not from the cache: everybody must be able to load a champion.
+        download_version(challenger.name, challenger.version, Path(folder) / CHALLENGER)
+        models = {CHALLENGER: Path(folder) / CHALLENGER}
         if champion is not None:
-            models["champion"] = fetch_version(champion.name, champion.version)
-        figures = evaluate_models(models, test, train, params).figures
-    return gates(params, figures)
+            models[CHAMPION] = fetch_version(champion.name, champion.version)
+        return gates(params, evaluate_models(models, test, train, params).estimates)
 
 
 def check_split(params: Params, test: pd.DataFrame, challenger: ModelVersion, champion: ModelVersion | None) -> None:
@@ -122,94 +132,97 @@ def check_split(params: Params, test: pd.DataFrame, challenger: ModelVersion, ch
     Raises:
         BadInput: one can.
     """
-    remedy = "Measure it where it was made, or move the alias yourself in the MLflow UI"
+    remedy = "Promote it in the project that made it, or move the alias yourself in the MLflow UI"
     place = f"{challenger.name} version {challenger.version}"
     if challenger.tags.get("test_split") != split_digest(test):
         raise BadInput(place, "its test split is not the one in data/tokens", remedy)
     if champion is not None and champion.tags.get("split_rule") != split_rule(params):
         problem = (
-            f"the champion, version {champion.version}, was split by another rule "
+            f"the champion, version {champion.version}, has another split "
             f"({champion.tags.get('split_rule', 'none')}; here {split_rule(params)}) and may have seen the test poems"
         )
         raise BadInput(place, problem, remedy)
 
 
-def gates(params: Params, figures: Figures) -> list[tuple[bool, str]]:
-    """Every gate of params in every language: whether it holds, and why in a sentence.
+def gates(params: Params, estimates: Estimates) -> list[tuple[bool, str]]:
+    """Every gate of params in every language: whether it holds, and the reason in a sentence.
 
-    An absolute limit is for the figure itself. Against the champion a version fails where it is worse by more than is
-    allowed and chance does not explain it: the whole interval of the difference lies beyond.
+    `at_least` and `at_most` limit the challenger's own value. `not_worse` compares it with the champion's: the gate
+    fails if the whole interval of the loss is above what is allowed. A gate is skipped in a language in which nobody
+    has a value, such as assonance in English.
 
     Args:
-        figures: as `evaluate_models` finds them, of the writers `challenger` and, where there is one, `champion`.
+        estimates: of the writers `challenger`, `human` and, if there is one, `champion`.
 
     Raises:
-        BadInput: a gate names a figure that nobody has.
+        BadInput: nobody has a value in any language.
     """
+    limits = [(name, least, "least") for name, least in params.promote.at_least.items()]
+    limits += [(name, most, "most") for name, most in params.promote.at_most.items()]
     found = []
-    for language in params.languages:
-        for name, least in params.promote.at_least.items():
-            ours = figure(figures, name, "challenger", language)
-            found.append((name, language, ours, ours is not None and ours.value >= least, f", at least {least}"))
-        for name, most in params.promote.at_most.items():
-            ours = figure(figures, name, "challenger", language)
-            found.append((name, language, ours, ours is not None and ours.value <= most, f", at most {most}"))
+    for code, language in params.languages.items():
+        by_writer = {writer: languages.get(code, {}) for writer, languages in estimates.items()}
+        for name, limit, side in limits:
+            ours = by_writer[CHALLENGER].get(name)
+            if any(name in by_name for by_name in by_writer.values()):
+                holds = ours is not None and (ours.value >= limit if side == "least" else ours.value <= limit)
+                found.append((holds, name, language, f"{shown(ours)}, at {side} {limit}"))
         for name, allowed in params.promote.not_worse.items():
-            ours, theirs = (figure(figures, name, writer, language) for writer in ("challenger", "champion"))
+            ours, theirs, human = (by_writer.get(writer, {}).get(name) for writer in (CHALLENGER, CHAMPION, HUMAN))
             if theirs is not None:
-                holds, why = compared(name, ours, theirs, allowed) if ours is not None else (False, "")
-                found.append((name, language, ours, holds, f" against {told(theirs)} of the champion{why}"))
+                holds, why = compared(name, ours, theirs, human, allowed)
+                found.append((holds, name, language, why))
+    for name in {name for name, *_ in limits} - {name for _, name, *_ in found}:
+        remedy = "Remove the gate; docs/metrics.md says what each metric needs"
+        raise BadInput(f"params.yaml: promote: {name}", "it could not be measured in any language", remedy)
     return [
-        (holds, f"{'holds' if holds else 'FAILS'}: {name.replace('_', ' ')} in {language} {told(ours)}{why}")
-        for name, language, ours, holds, why in found
+        (holds, f"{'holds' if holds else 'FAILS'}: {METRICS[name].label.lower()} in {language}: {why}")
+        for holds, name, language, why in found
     ]
 
 
-def compared(name: str, ours: Measured, theirs: Measured, allowed: float) -> tuple[bool, str]:
-    """Whether a figure is not worse than the champion's by more than is allowed, and what speaks for it."""
-    worse = difference(theirs, ours) if name in HIGHER_IS_BETTER else difference(ours, theirs)
-    low, high = worse.interval() or (worse.value, worse.value)
-    if worse.value > 0:
-        by = f"worse by {worse.value:.3f}, between {low:.3f} and {high:.3f}"
+def compared(
+    name: str, ours: Estimate | None, theirs: Estimate, human: Estimate | None, allowed: float
+) -> tuple[bool, str]:
+    """Whether a value is not worse than the champion's by more than is allowed, and the evidence in words."""
+    metric = METRICS[name]
+    values = f"{shown(ours)}, champion {shown(theirs)}"
+    if metric.direction == "near human":
+        values += f", human {shown(human)}"
+    better = None if ours is None else gain(metric.direction, ours, theirs, human)
+    if better is None:
+        return False, values
+    low, high = better.interval() or (better.value, better.value)
+    worse, better_word = ("further", "closer") if metric.direction == "near human" else ("worse", "better")
+    if better.value < 0:
+        by = f"{worse} by {-better.value:.3f} [{-high:.3f}, {-low:.3f}]"
     else:
-        by = f"better by {-worse.value:.3f}, between {-high:.3f} and {-low:.3f}"
-    if low > allowed:
-        verdict = f"surely more than the {allowed} allowed"
-    elif high > allowed:
-        verdict = f"undecided: it may be chance, or more than the {allowed} allowed; more poems would tell"
+        by = f"{better_word} by {better.value:.3f} [{low:.3f}, {high:.3f}]"
+    if -high > allowed:
+        verdict = f"more than the {allowed} allowed"
+    elif -low > allowed:
+        verdict = f"inconclusive: the loss may be chance, or more than the {allowed} allowed; evaluate more poems"
     else:
-        verdict = f"surely not worse by more than the {allowed} allowed"
-    return low <= allowed, f": {by}, {verdict}"
+        verdict = f"within the {allowed} allowed"
+    return -high <= allowed, f"{values}; {by}, {verdict}"
 
 
-def figure(figures: Figures, name: str, writer: str, language: str) -> Measured | None:
-    """A writer's figure in a language; None where it has none, as when all its poems are empty.
-
-    Raises:
-        BadInput: nobody has a figure of that name.
-    """
-    known = list(dict.fromkeys(key for languages in figures.values() for names in languages.values() for key in names))
-    if name not in known:
-        raise BadInput(f"params.yaml: promote: {name}", "no such figure", f"Choose from {', '.join(known)}")
-    return figures.get(writer, {}).get(language, {}).get(name)
-
-
-def told(figure: Measured | None) -> str:
-    """A figure with its interval where it has one, in words."""
-    if figure is None:
-        return "could not be measured"
-    bounds = figure.interval()
-    return f"{figure.value:.3f}" + (f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else "")
+def shown(estimate: Estimate | None) -> str:
+    """A value with its interval, where it has one."""
+    if estimate is None:
+        return "not measured"
+    bounds = estimate.interval()
+    return f"{estimate.value:.3f}" + (f" [{bounds[0]:.3f}, {bounds[1]:.3f}]" if bounds else "")
 
 
 def champions(name: str) -> list[str]:
-    """The versions that were champion, oldest first, as promotions and rollbacks noted them."""
+    """The versions that were champion, oldest first, as promotions and rollbacks recorded them."""
     with registry() as client:
         return [number for number in client.get_registered_model(name).tags.get(HISTORY_TAG, "").split(",") if number]
 
 
 def note_champions(name: str, versions: list[ModelVersion | None]) -> None:
-    """Add versions to the end of the history; one that stands there already is not said twice."""
+    """Append versions to the history; one that is already the last is not repeated."""
     history = champions(name)
     for version in filter(None, versions):
         if history[-1:] != [str(version.version)]:
@@ -219,11 +232,11 @@ def note_champions(name: str, versions: list[ModelVersion | None]) -> None:
 
 
 def rollback(params: Params, reason: str) -> Decision:
-    """Give the alias back to the champion before this one.
+    """Give the alias back to the previous champion.
 
     Raises:
-        BadInput: there is no champion or none before it, the one before is missing or altered, the registry is away, or
-            a promotion is under way. The champion stays.
+        BadInput: there is no champion or none before it, the files of the one before are missing or altered, the
+            registry is unavailable, or a promotion is under way. The champion stays.
     """
     name, alias = params.register_.model_name, params.promote.alias
     with only_promotion(name):
@@ -237,19 +250,19 @@ def rollback(params: Params, reason: str) -> Decision:
             remedy = "Move the alias yourself in the MLflow UI"
             raise BadInput(f"{name} version {champion.version}", "no champion before it is on record", remedy)
         previous = model_version(name, history[-1])
-        with TemporaryDirectory() as folder:  # a champion has to be whole in the store
+        with TemporaryDirectory() as folder:  # its files must be whole in the store
             download_version(name, previous.version, Path(folder) / "previous")
         with registry() as client:
             client.set_registered_model_tag(name, HISTORY_TAG, ",".join(history))
             client.set_registered_model_alias(name, alias, previous.version)
         write_decision(champion, Decision(int(champion.version), False, [f"rolled back: {reason}"]))
-        decision = Decision(int(previous.version), True, [f"back from version {champion.version}: {reason}"])
+        decision = Decision(int(previous.version), True, [f"champion again after version {champion.version}: {reason}"])
         write_decision(previous, decision)
     return decision
 
 
 def write_decision(version: ModelVersion, decision: Decision) -> None:
-    """Write a decision on its version: as tags, and under its description."""
+    """Write a decision on its version, as tags and at the end of its description."""
     outcome = "promoted" if decision.promoted else "refused"
     reasons = "\n".join(f"- {reason}" for reason in decision.reasons)
     with registry() as client:
@@ -266,7 +279,7 @@ def main() -> None:
     """`python -m pipeline.promote [VERSION]`, or `python -m pipeline.promote rollback [REASON]`."""
     params, arguments = load_params(), sys.argv[1:]
     if arguments[:1] == ["rollback"]:
-        decision = rollback(params, " ".join(arguments[1:]) or f"asked for by {os.environ.get('USER', 'a person')}")
+        decision = rollback(params, " ".join(arguments[1:]) or f"requested by {os.environ.get('USER', 'a user')}")
     else:
         decision = promote(params, *arguments[:1])
     alias = params.promote.alias

@@ -16,6 +16,7 @@ from pipeline.common.splits import split_digest, split_rule
 from pipeline.common.stage import BadInput, stage
 from pipeline.common.tables import read_report, read_table, write_report
 from pipeline.common.tracking import ROOT, mlflow_run, provenance, recorded_run_id, uncommitted
+from pipeline.metrics.registry import METRICS
 from pipeline.metrics.samples import Sample, read_samples, shown
 from pipeline.modeling.base import describe_base, licence_of
 from pipeline.release.mlflow_model import SIGNATURE
@@ -66,14 +67,14 @@ def data_version(lock: Path) -> str:
 
 
 def description(params: Params, report: dict[str, Any], samples: list[Sample]) -> str:
-    """A short model card in Markdown: what the version is, its figures beside the base's and people's, samples."""
+    """A short model card in Markdown: what the version is, its metrics beside the base's and human ones, samples."""
     rows = [
-        f"| {name.replace('_', ' ')} | {language} | "
+        f"| {METRICS[name].label.lower()} | {language} | "
         + " | ".join(
             f"{writers[writer][language]:.3f}" if writer in writers else "" for writer in ("base", "tuned", "human")
         )
         + " |"
-        for name, writers in report.items()
+        for name, writers in report["values"].items()
         if name in ("bits_per_byte", "language_adherence", "seq_rep_4", "repeated_lines", "loops", "ended")
         for language in params.languages
     ]
@@ -81,7 +82,7 @@ def description(params: Params, report: dict[str, Any], samples: list[Sample]) -
     parts = [
         f"A poetry model for {languages}: {describe_base(params.base)}, tuned by Estrofa.",
         f"Licence of the weights: {licence_of(params.base)}.",
-        "\n| figure | language | base | tuned | people |\n| --- | --- | ---: | ---: | ---: |",
+        "\n| metric | language | base | tuned | human |\n| --- | --- | ---: | ---: | ---: |",
         *rows,
     ]
     for language, name in params.languages.items():

@@ -1,1 +1,1 @@
-"""What is measured on poems: the registry of metrics, and a file for each family of them."""
+"""What is measured on poems: the registry that defines every metric, and a file for each family of them."""

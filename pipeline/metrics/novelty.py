@@ -1,4 +1,4 @@
-"""What a poem owes to the training poems: runs of words copied from them, and the one it is nearest to."""
+"""What a poem takes from the training poems: the runs of words it copies, and the poem it is most similar to."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -8,29 +8,29 @@ import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from pipeline.common.text import ngrams, words_of
+from pipeline.metrics.registry import NOVEL_LENGTHS
 
-NOVEL_LENGTHS = range(5, 14)  # words; n of the n-grams looked for in the training poems
 SHORTEST = NOVEL_LENGTHS[0]
 Places = dict[tuple[str, ...], list[tuple[int, int]]]  # of n-grams of `SHORTEST`: training poem, and word in it
 
 
 class Copied(NamedTuple):
-    """What of a poem stands in some training poem."""
+    """What of a poem is also in a training poem."""
 
-    novel: dict[int, float | None]  # by n, the share of its n-grams that do not; None where it is shorter
-    longest_run: int  # words on end that do; 0 below `SHORTEST`
+    novel: dict[int, float | None]  # by n, the share of its n-grams that are not; None where it is shorter
+    longest_run: int  # consecutive words that are; 0 below `SHORTEST`
     run: str  # those words
 
 
 class Nearest(NamedTuple):
-    """The training poem that is most like a poem."""
+    """The training poem most similar to a poem."""
 
     index: int
     similarity: float  # in [0, 1]
 
 
 def copied(poems: Sequence[str], training: Sequence[str]) -> list[Copied]:
-    """Compare poems with training poems, word by word, case and punctuation aside.
+    """Compare poems with training poems, word by word, ignoring case and punctuation.
 
     The share of n-grams that are not in the training data is how McCoy et al. ("How Much Do Language Models Copy From
     Their Training Data?", 2023) measure novelty; n from 5 on is how Lu et al. ("AI as Humanity's Salieri", 2024) do.
@@ -72,7 +72,7 @@ def _copied(words: list[str], known: list[list[str]], places: Places) -> Copied:
 
 
 def _runs(words: list[str], known: list[list[str]], places: Places) -> list[int]:
-    """For each word that starts an n-gram of `SHORTEST`, how many words from it on stand so in one training poem."""
+    """For each word that starts an n-gram of `SHORTEST`, how many words from it on one training poem has too."""
     runs = []
     ends: dict[tuple[int, int], int] = {}  # by poem and the distance between the two places, where their run ends
     for start, gram in enumerate(ngrams(words, SHORTEST)):
@@ -87,6 +87,6 @@ def _runs(words: list[str], known: list[list[str]], places: Places) -> list[int]
 
 
 def _common(words: list[str], others: list[str]) -> int:
-    """How many words the two have in common at their start."""
+    """How many words two sequences share at their start."""
     pairs = enumerate(zip(words, others, strict=False))
     return next((place for place, (word, other) in pairs if word != other), min(len(words), len(others)))

@@ -1,7 +1,7 @@
-"""How a poem sounds: rhyme and regularity of its lines, by the metre of its language.
+"""How a poem sounds: rhyme and the regularity of its lines, by the prosody of its language.
 
-The metre of a language is a module `prosody_<code>.py` with the functions `syllables(line)` and `rhyme(line)`,
-and `assonance(line)` where verse rhymes by vowels alone. Poems in a language without one have no figures of sound.
+The prosody of a language is a module `prosody_<code>.py` with the functions `syllables(line)` and `rhyme(line)`, and
+`assonance(line)` where verse rhymes by vowels alone. Poems in a language without one have no metrics of sound.
 """
 
 from collections.abc import Callable
@@ -14,11 +14,11 @@ import numpy as np
 from pipeline.common.text import lines_of, words_of
 
 RHYME_REACH = 4  # lines apart that rhymes may be, as in a décima; a pair of a sonnet's is three
-ASSONANCE_REACH = 2  # in romances and coplas every second line; further apart, vowels agree by chance
+ASSONANCE_REACH = 2  # lines; romances and coplas rhyme every second one, and further apart vowels agree by chance
 
 
-def metre_of(language: str) -> ModuleType | None:
-    """The metre of a language, or None where it has none."""
+def prosody_of(language: str) -> ModuleType | None:
+    """The module of a language, or None where it has none."""
     name = f"pipeline.metrics.prosody_{language}"
     return import_module(name) if find_spec(name) else None
 
@@ -26,25 +26,25 @@ def metre_of(language: str) -> ModuleType | None:
 def rhyme_density(poem: str, language: str) -> float | None:
     """The share of lines that rhyme with another at most `RHYME_REACH` lines away; a word does not rhyme with itself.
 
-    None for a poem of one line, or in a language without a metre.
+    None for a poem of one line, or in a language without a prosody.
     """
-    metre = metre_of(language)
-    return _density(poem, metre.rhyme, RHYME_REACH) if metre else None
+    scanner = prosody_of(language)
+    return _density(poem, scanner.rhyme, RHYME_REACH) if scanner else None
 
 
 def assonance_density(poem: str, language: str) -> float | None:
-    """The same by vowels alone, `ASSONANCE_REACH` lines away; None where the language has no such rhyme."""
-    metre = metre_of(language)
-    return _density(poem, metre.assonance, ASSONANCE_REACH) if hasattr(metre, "assonance") else None
+    """The same by vowels alone, at most `ASSONANCE_REACH` lines away; None where the language has no such rhyme."""
+    scanner = prosody_of(language)
+    return _density(poem, scanner.assonance, ASSONANCE_REACH) if hasattr(scanner, "assonance") else None
 
 
 def syllable_regularity(poem: str, language: str) -> float | None:
-    """1 − the coefficient of variation of the lines' syllables (Pearson, 1896), at least 0: 1 where all are as long.
+    """1 − the coefficient of variation of the lines' syllables (Pearson, 1896), at least 0; 1 where all are alike.
 
-    None for a poem of one line, or in a language without a metre.
+    None for a poem of one line, or in a language without a prosody.
     """
-    metre = metre_of(language)
-    counts = [metre.syllables(line) for line in lines_of(poem)] if metre else []
+    scanner = prosody_of(language)
+    counts = [scanner.syllables(line) for line in lines_of(poem)] if scanner else []
     return max(0.0, 1 - float(np.std(counts) / np.mean(counts))) if len(counts) > 1 and any(counts) else None
 
 

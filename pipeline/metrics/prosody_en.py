@@ -1,4 +1,4 @@
-"""How English verse sounds: syllables and rhymes by the CMU Pronouncing Dictionary; by spelling for words it lacks."""
+"""How English verse sounds: syllables and rhymes from the CMU Pronouncing Dictionary, or from spelling."""
 
 import re
 from functools import cache
@@ -7,15 +7,15 @@ import pronouncing
 
 
 def syllables(line: str) -> int:
-    """Syllables of a line, each word as it is pronounced first in the dictionary."""
+    """Syllables of a line, by the first pronunciation of each word in the dictionary."""
     return sum(_syllables(word) for word in _words(line))
 
 
 def rhyme(line: str) -> str:
-    """What the end of a line rhymes by: its sounds from the last stressed vowel on; "" where there is no word.
+    """The sounds that a line rhymes by, from the last stressed vowel on; "" where there is no word.
 
-    A word that the dictionary lacks rhymes by its letters from the last group of vowels on, and so with no word that
-    is in the dictionary.
+    A word that is not in the dictionary rhymes by its letters from the last group of vowels on, and so only with other
+    such words.
     """
     words = _words(line)
     return _rhyme(words[-1]) if words else ""

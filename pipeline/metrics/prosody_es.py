@@ -1,4 +1,4 @@
-"""How Spanish verse sounds: metrical syllables and rhymes, from the syllables and the stress that silabeador finds."""
+"""How Spanish verse sounds: metrical syllables and rhymes, from the syllables and stress that silabeador finds."""
 
 import re
 from functools import cache
@@ -12,9 +12,9 @@ VOWEL = "[aeiouáéíóúü]"
 def syllables(line: str) -> int:
     """Metrical syllables of a line (Quilis, *Métrica española*, 1984).
 
-    A vowel at the end of a word and one at the start of the next are in one syllable (synalepha), whatever stop is
-    between them. A line counts one more where its last word is stressed on the last syllable, and one less where it
-    is stressed before the last but one.
+    A vowel at the end of a word and one at the start of the next share a syllable (synalepha), whatever punctuation is
+    between them. A line counts one more where its last word is stressed on the last syllable, and one less where it is
+    stressed before the penultimate one.
     """
     words = _words(line)
     if not words:
@@ -29,9 +29,9 @@ def syllables(line: str) -> int:
 
 
 def rhyme(line: str) -> str:
-    """What the end of a line rhymes by: its sounds from the last stressed vowel on; "" where there is no word.
+    """The sounds that a line rhymes by, from the last stressed vowel on; "" where there is no word.
 
-    As in American Spanish, z, s and c before e or i are one sound, b and v are one, and so are ll and y.
+    As in American Spanish, z, s and c before e or i sound alike, and so do b and v, and ll and y.
     """
     words = _words(line)
     return _rhyme(words[-1]) if words else ""
@@ -48,7 +48,7 @@ def _words(line: str) -> list[str]:
 
 
 def _joined(word: str, after: str) -> bool:
-    """Whether the end of a word and the start of the next are in one syllable; "hie", "hue" start with a consonant."""
+    """Whether the end of a word and the start of the next share a syllable; "hie" and "hue" start with a consonant."""
     ends = word == "y" or re.search(f"{VOWEL}$", word)
     starts = after == "y" or (re.match(f"h?{VOWEL}", after) and not re.match("h?[iu]e", after))
     return bool(ends and starts)
@@ -56,9 +56,9 @@ def _joined(word: str, after: str) -> bool:
 
 @cache
 def _divided(word: str) -> tuple[list[str], int]:
-    """A word's syllables, and which of them is stressed, counted from the end: -1 is the last."""
+    """A word's syllables, and which one is stressed, counted from the end: -1 is the last."""
     try:
-        # Its exceptions are read from a file for every word, and scan no more lines of the anthology as they should be.
+        # exceptions=0: they are read from a file for every word, and do not make more lines scan right.
         found = Syllabification(word, exceptions=0, multiword=False)
     except IndexError:  # no vowel to build a syllable on, as in "yc"
         return [word], -1
@@ -83,7 +83,7 @@ def _assonance(word: str) -> str:
 
 
 def _nucleus(syllable: str) -> int:
-    """Where a syllable's vowel is: the accented one, the open one, or else the last."""
+    """The position of a syllable's vowel: the accented one, the open one, or else the last."""
     found = re.search("[áéíóú]", syllable) or re.search("[aeo]", syllable) or re.search("[iuyü](?!.*[iuü])", syllable)
     return found.start() if found else 0
 

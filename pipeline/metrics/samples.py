@@ -1,4 +1,4 @@
-"""Samples: what the base and the tuned model wrote for the same request and seed, as they are shown."""
+"""Samples: what the base and the tuned model wrote for the same request and seed, side by side."""
 
 import html
 from dataclasses import dataclass
@@ -7,11 +7,12 @@ from pathlib import Path
 import pandas as pd
 
 from pipeline.common.tables import read_table
+from pipeline.metrics.registry import BASE, TUNED
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Two poems for one request and one seed."""
+    """The poems of both models for one request and seed."""
 
     language: str
     style: str | None
@@ -36,33 +37,33 @@ def read_samples(path: Path) -> list[Sample]:
 
 
 def samples_of(poems: pd.DataFrame) -> list[Sample]:
-    """What the base and the tuned model wrote, of a table of `EVALUATED_SCHEMA`, side by side."""
+    """Samples from a table of `EVALUATED_SCHEMA`."""
     written = {writer: rows.set_index("seed")["text"] for writer, rows in poems.groupby("writer")}
-    asked = poems[poems["writer"] == "tuned"].to_dict("records")
+    tuned = poems[poems["writer"] == TUNED].to_dict("records")
     return [
         Sample(
             **{name: row[name] for name in ("language", "style", "author", "title")},
             first_line=row["first_line"] or "",
             seed=int(row["seed"]),
-            base=written["base"][row["seed"]],
+            base=written[BASE][row["seed"]],
             tuned=row["text"],
         )
-        for row in asked
+        for row in tuned
     ]
 
 
 def shown(samples: list[Sample], language: str, count: int) -> list[Sample]:
-    """The first samples of a language: those of the prompts in params.yaml come first, not those that came out best."""
+    """The first samples of a language, not the best: prompts of params.yaml come before headers of test poems."""
     return [sample for sample in samples if sample.language == language][:count]
 
 
 def samples_markdown(samples: list[Sample], languages: dict[str, str], count: int = 4) -> str:
     """Markdown with `count` samples of each language, the base model's poem beside the tuned model's.
 
-    The poems stand in HTML inside Markdown tables, since Markdown alone neither breaks lines in a cell nor leaves an
-    asterisk or an underscore in a poem alone.
+    The poems are HTML inside Markdown tables, since Markdown alone cannot break lines in a cell and would read an
+    asterisk or an underscore in a poem as markup.
     """
-    parts = ["# Samples\n\nThe same request and the same seed for both models; the first ones, not the best ones.\n"]
+    parts = ["# Samples\n\nBoth models, for the same requests and seeds. The first samples, not the best.\n"]
     for language, name in languages.items():
         parts.append(f"## {name}\n")
         for sample in shown(samples, language, count):

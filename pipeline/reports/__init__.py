@@ -1,1 +1,1 @@
-"""Pages and tables for people: the corpus, the evaluation, the summary in a terminal."""
+"""What a run shows its user: the pages on the corpus and the evaluation, and the summary in the terminal."""

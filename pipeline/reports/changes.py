@@ -1,4 +1,4 @@
-"""What the cleaning rules changed, made visible: what went and what came, and signs that cannot be seen."""
+"""What the cleaning rules changed, made visible: text removed and added, and invisible characters."""
 
 import difflib
 import inspect
@@ -15,7 +15,7 @@ from pipeline.cleaning.rules import rules_for
 
 
 def rule_rows(rules: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """For each cleaning rule its name, what it does, how many poems it changed, and the changes shown."""
+    """For each cleaning rule its name, what it does, how many poems it changed, and examples."""
     meanings = {name: rule.func if isinstance(rule, partial) else rule for name, rule in rules_for(None, None)}
     meanings["lost letters"] = repair_broken
     for name, rule in rules.items():
@@ -25,11 +25,11 @@ def rule_rows(rules: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def change(before: str, after: str) -> tuple[Markup, Markup]:
-    """A text before and after, with what went and what came marked, and signs that cannot be seen spelled out."""
+    """A text before and after, with removals and additions marked and invisible characters spelled out."""
     old, new = Markup(), Markup()
     steps = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
     for number, (step, low, high, start, end) in enumerate(steps):
-        # Both are cut to one length, so what stands at the end of one alone has not come or gone.
+        # Both are cut to one length, so what only one has at its end was neither added nor removed.
         cut_off = 0 < number == len(steps) - 1 and (low == high or start == end)
         if step == "equal" or cut_off:
             old, new = old + visible(before[low:high]), new + visible(after[start:end])
@@ -42,7 +42,7 @@ def change(before: str, after: str) -> tuple[Markup, Markup]:
 
 
 def visible(text: str, changed: bool = False) -> str:
-    """A text with signs for its control characters and, where they changed, for its spaces and line breaks."""
+    """A text with symbols for its control characters and, where they changed, for its spaces and line breaks."""
 
     def sign(found: re.Match[str]) -> str:
         character = found[0]

@@ -1,6 +1,6 @@
 """Charts as inline SVG: each a function from numbers to markup, 360 wide, coloured by the classes of `report.css`.
 
-A chart says in words what it shows, for those who do not see it, and each mark says its figure when pointed at.
+Each chart describes itself in words for screen readers, and each mark shows its value on hover.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,17 +10,17 @@ import numpy as np
 from markupsafe import Markup
 
 WIDTH = 360
-_LEFT, _RIGHT = 78, 296  # where scales of `dots` begin and end: before is a row's name, behind its figure
+_LEFT, _RIGHT = 78, 296  # where the scales of `dots` begin and end, between a row's name and its value
 _ROW = 26
 
 
 @dataclass(frozen=True)
 class Dot:
-    """A figure with its interval, as a row of `dots`.
+    """A value with its interval, as a row of `dots`.
 
     Attributes:
-        name: what stands before the row, and the CSS class of its colour.
-        shown: the figure as it is written.
+        name: the label of the row, and the CSS class of its colour.
+        shown: the value as text.
         low, high: the ends of its interval; None where it has none.
     """
 
@@ -32,7 +32,7 @@ class Dot:
 
 
 def dots(rows: Sequence[Dot], reference: Dot | None, scale: tuple[float, float], title: str) -> Markup:
-    """A row for each figure, a dot on its interval, and the reference as a line, in a band, through all of them."""
+    """A row for each value, a dot on its interval, and the reference as a line in a band through all of them."""
     bottom = _ROW * len(rows) + 6
     place = _placer(scale, _LEFT, _RIGHT)
     parts = []
@@ -56,12 +56,12 @@ def dots(rows: Sequence[Dot], reference: Dot | None, scale: tuple[float, float],
             ends = {"x1": place(row.low), "x2": place(row.high)}
             parts.append(_element("line", class_=f"{row.name} interval", **ends, y1=y, y2=y))
         parts.append(_element("circle", _element("title", said), class_=row.name, cx=place(row.value), cy=y, r=6))
-        parts.append(_element("text", row.shown, class_="figure", x=WIDTH, y=y + 4, text_anchor="end"))
+        parts.append(_element("text", row.shown, class_="value", x=WIDTH, y=y + 4, text_anchor="end"))
     return _svg(bottom + (16 if reference else 0), title, parts)
 
 
 def histogram(counts: Sequence[int], edges: Sequence[float], title: str, unit: str) -> Markup:
-    """Columns from edge to edge; the last one holds whatever is longer, and says so."""
+    """Columns from edge to edge; the last one also holds whatever is longer, and says so."""
     height, base = 150, 124
     place = _placer((0, len(counts)), 0, WIDTH)
     tallest = max(counts, default=0) or 1
@@ -80,7 +80,7 @@ def histogram(counts: Sequence[int], edges: Sequence[float], title: str, unit: s
 
 
 def curves(series: Mapping[str, Sequence[tuple[float, float]]], title: str, across: str) -> Markup:
-    """A line through the points of each series, with its name at its end; `across` names the x axis."""
+    """A line through the points of each series, its name at the end; `across` is the name of the x axis."""
     height, left, right, top, base = 220, 40, WIDTH - 62, 12, 184
     xs, ys = zip(*(point for line in series.values() for point in line), strict=True)
     y_ticks = ticks(min(ys), max(ys))

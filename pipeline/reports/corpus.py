@@ -1,7 +1,7 @@
-"""The stage *corpus_report*: one page on which a person sees in a minute whether the corpus is good.
+"""The stage *corpus_report*: one page that shows in a minute whether the corpus is good.
 
-It only reads what scrape, clean and tag wrote. The counts are of everything, the poems shown a bounded number, whose
-texts alone are held.
+It only reads what scrape, clean and tag wrote. It counts all poems but shows a bounded number of them, and keeps only
+their texts in memory.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,7 +24,7 @@ from pipeline.reports.page import count, listed, write_page
 CLEAN = Path("data/clean")
 TAGGED = Path("data/tagged")
 PAGE = Path("data/reports/corpus.html")
-LANGUAGES = Path("data/reports/languages.csv")  # a row a poem, which is how DVC's confusion matrix counts
+LANGUAGES = Path("data/reports/languages.csv")  # a row per poem, as DVC's confusion matrix needs it
 POEMS = Path("plots/poems.csv")
 AUTHORS = Path("plots/authors.csv")
 PERIODS = Path("plots/periods.csv")
@@ -32,47 +32,47 @@ LENGTHS = Path("plots/lengths.csv")
 REJECTS = Path("plots/rejects.csv")
 
 SECTIONS = {
-    "flow": "What came in and what stayed",
-    "poems": "Some of the poems",
+    "flow": "Kept and dropped",
+    "poems": "Sample poems",
     "sources": "Sources",
     "languages": "Languages",
     "writers": "Authors, periods and forms",
     "lengths": "Lengths",
-    "rejects": "What was dropped",
+    "rejects": "Dropped poems",
     "duplicates": "Duplicates",
-    "rules": "What cleaning changed",
+    "rules": "Changes by cleaning",
 }
 
 SHOWN = 15  # authors and forms of a language
-DRAWN = 6  # poems kept of a language
+SAMPLED = 6  # poems kept of a language
 EXAMPLES = 4  # of each reason for a reject
 DISAGREEING = 30
 CLUSTERS = 6
 MEMBERS = 9  # of a cluster
 COLUMNS = 24  # of a histogram
-QUANTILES = {"shortest": 0, "a tenth below": 10, "half below": 50, "nine tenths below": 90, "longest": 100}
+QUANTILES = {"shortest": 0, "10th percentile": 10, "median": 50, "90th percentile": 90, "longest": 100}
 DUPLICATES = ("exact duplicate", "near duplicate")
 
-# What is counted and shown of a poem; all but its text, which is most of it.
+# The columns that are counted and shown; the text, which is most of a poem, is read later for the few shown.
 KEPT_COLUMNS = ["poem_id", "source", "title", "author", "year", "style", "licence"]
 KEPT_COLUMNS += ["declared_language", "language", "cluster", "lines", "words"]
 REJECT_COLUMNS = [*KEPT_COLUMNS, "reason", "detail"]
 
 
 def read_poems(path: Path, columns: list[str]) -> pd.DataFrame:
-    """A table without its texts; `table` and `row` say where `add_texts` finds that of a poem."""
+    """A table without its texts; `table` and `row` tell `add_texts` where the text of a poem is."""
     poems = read_table(path, columns)
     return poems.assign(table=str(path), row=range(len(poems)))
 
 
 def broken_texts(path: Path) -> np.ndarray:
-    """Which texts of a table have letters that were lost, shape (poems,)."""
+    """Which texts of a table have lost letters, shape (poems,)."""
     broken = (batch["text"].str.contains(BROKEN, regex=False) for batch in read_batches(path, ["text"]))
     return np.concatenate([np.array([], dtype=bool), *broken])
 
 
 def add_texts(poems: Iterable[dict[str, Any]]) -> None:
-    """Read the texts of some poems from their tables."""
+    """Add the texts of some poems, read from their tables."""
     wanted: dict[str, dict[int, list[dict[str, Any]]]] = {}
     for poem in poems:
         wanted.setdefault(poem["table"], {}).setdefault(poem["row"], []).append(poem)
@@ -86,12 +86,12 @@ def add_texts(poems: Iterable[dict[str, Any]]) -> None:
 def corpus_page(
     kept: pd.DataFrame, dropped: pd.DataFrame, tagged: pd.DataFrame, reports: dict[str, Any], languages: dict[str, str]
 ) -> dict[str, Any]:
-    """What the page's template shows, but for the texts of the poems shown.
+    """What the page's template shows, except the texts of the poems shown.
 
     Args:
         kept: the poems that `tag` kept, and whether they are `broken`.
         dropped: the rejects of clean and tag.
-        tagged: the declared and detected languages of the poems that `tag` looked at, kept or not.
+        tagged: the declared and detected languages of all poems that `tag` read, kept or not.
         reports: what scrape, clean and tag left in `metrics`.
         languages: code and English name of the languages wanted.
     """
@@ -110,7 +110,7 @@ def corpus_page(
             for code, name in languages.items()
         },
         "reasons": bars(reasons),
-        "drawn_of": {name: drawn(kept[kept["language"] == code]) for code, name in languages.items()},
+        "sample_of": {name: sample(kept[kept["language"] == code]) for code, name in languages.items()},
         "sources": sources,
         "confusion": pd.crosstab(*declared_and_detected(tagged)),
         "disagreeing": dropped[disagrees(dropped)].head(DISAGREEING).to_dict("records"),
@@ -129,13 +129,13 @@ def corpus_page(
     }
 
 
-def drawn(poems: pd.DataFrame) -> list[dict[str, Any]]:
-    """Some poems, as good as drawn by lot: the first by their ids, which are hashes of their texts."""
-    return poems.sort_values("poem_id").head(DRAWN).to_dict("records")
+def sample(poems: pd.DataFrame) -> list[dict[str, Any]]:
+    """Some poems, in effect at random: the first by id, which is a hash of the text."""
+    return poems.sort_values("poem_id").head(SAMPLED).to_dict("records")
 
 
 def source_rows(kept: pd.DataFrame, dropped: pd.DataFrame, scrape: dict[str, Any]) -> list[dict[str, Any]]:
-    """For each source what it brought, what stayed, and how its crawl went."""
+    """For each source how many poems it delivered, how many were kept, and how its crawl went."""
     rows = []
     for name in sorted({*kept["source"], *dropped["source"], *scrape}):
         own, lost, crawl = kept[kept["source"] == name], dropped[dropped["source"] == name], scrape.get(name, {})
@@ -146,7 +146,7 @@ def source_rows(kept: pd.DataFrame, dropped: pd.DataFrame, scrape: dict[str, Any
                 "kept": len(own),
                 "dropped": len(lost),
                 "main_reason": lost["reason"].mode().get(0, ""),
-                "licences": listed(sorted(set(own["licence"].dropna()))) or "none named",
+                "licences": listed(sorted(set(own["licence"].dropna()))) or "none given",
                 "pages": crawl.get("pages", 0),
                 "failed": crawl.get("failed", 0),
                 "without_poem": crawl.get("without_poem", 0),
@@ -157,7 +157,7 @@ def source_rows(kept: pd.DataFrame, dropped: pd.DataFrame, scrape: dict[str, Any
 
 
 def bars(counts: pd.Series, most: int | None = None) -> list[dict[str, Any]]:
-    """Rows of a table with bars: name, count, and the bar's length as a share of the longest."""
+    """Rows of a table with bars: name, count, and the length of the bar as a share of the longest."""
     longest = counts.max() if len(counts) else 1
     return [
         {"name": name, "count": int(number), "length": number / longest} for name, number in counts.head(most).items()
@@ -165,7 +165,7 @@ def bars(counts: pd.Series, most: int | None = None) -> list[dict[str, Any]]:
 
 
 def top(poems: pd.DataFrame, language: str, column: str) -> dict[str, Any]:
-    """The commonest values of a column in a language, how many there are, and how many poems have none."""
+    """The most common values of a column in a language, how many there are, and how many poems have none."""
     values = poems.loc[poems["language"] == language, column]
     return {
         "rows": bars(values.value_counts(), SHOWN),
@@ -175,7 +175,7 @@ def top(poems: pd.DataFrame, language: str, column: str) -> dict[str, Any]:
 
 
 def periods(poems: pd.DataFrame) -> list[dict[str, Any]]:
-    """Poems by century, where their sources date them."""
+    """Poems by century, of those that have a year."""
     dated = poems.dropna(subset="year").sort_values("year")
     return bars(dated["year"].map(century).value_counts(sort=False))
 
@@ -187,7 +187,7 @@ def century(year: float) -> str:
 
 
 def lengths(poems: pd.DataFrame, language: str) -> list[dict[str, Any]]:
-    """Histograms and quantiles of words and of lines a poem."""
+    """Histograms and quantiles of words and of lines per poem."""
     shown = []
     for unit in ("words", "lines"):
         values = poems[unit].to_numpy()
@@ -195,7 +195,7 @@ def lengths(poems: pd.DataFrame, language: str) -> list[dict[str, Any]]:
             continue
         columns, edges = length_columns(values)
         low, high = np.percentile(values, [25, 75])
-        title = f"{language}: {unit} a poem. Half of the poems have between {low:.0f} and {high:.0f}."
+        title = f"{language}: {unit} per poem. Half of the poems have between {low:.0f} and {high:.0f}."
         shown.append(
             {
                 "unit": unit,
@@ -207,7 +207,7 @@ def lengths(poems: pd.DataFrame, language: str) -> list[dict[str, Any]]:
 
 
 def length_columns(values: np.ndarray) -> tuple[list[int], list[int]]:
-    """Counts and edges of a histogram of whole numbers; its last column takes the longest hundredth too."""
+    """Counts and edges of a histogram of whole numbers; its last column also holds the longest 1%."""
     width = max(1, int(np.ceil(np.percentile(values, 99) / COLUMNS)))
     edges = [width * number for number in range(COLUMNS + 1)]
     counts, _ = np.histogram(np.minimum(values, edges[-1] - 1), edges)
@@ -215,7 +215,7 @@ def length_columns(values: np.ndarray) -> tuple[list[int], list[int]]:
 
 
 def declared_and_detected(tagged: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
-    """What the source says and what the text says of each poem's language."""
+    """The language of each poem as its source declares it, and as detected in its text."""
     return (
         tagged["declared_language"].fillna("undeclared").rename("declared"),
         tagged["language"].fillna("unknown").rename("detected"),
@@ -223,13 +223,13 @@ def declared_and_detected(tagged: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
 
 
 def examples(dropped: pd.DataFrame) -> list[dict[str, Any]]:
-    """Some rejects of one reason, of as many sources as there are."""
+    """Some rejects of one reason, from as many sources as possible."""
     turns = dropped.groupby("source", dropna=False).cumcount()
     return dropped.loc[turns.sort_values(kind="stable").index].head(EXAMPLES).to_dict("records")
 
 
 def duplicate_clusters(kept: pd.DataFrame, dropped: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
-    """The largest clusters of copies, and of the near duplicates those least alike, where a threshold errs first."""
+    """The largest clusters of copies, and the least similar near duplicates, where mistakes are most likely."""
     copies = dropped[dropped["reason"].isin(DUPLICATES)]
     originals = copies["detail"].str.rsplit(" ", n=1).str[-1]
     better = {copy: best for copy, best in zip(copies["poem_id"], originals, strict=True) if copy != best}
@@ -253,7 +253,7 @@ def duplicate_clusters(kept: pd.DataFrame, dropped: pd.DataFrame) -> dict[str, l
             {"best": best[name], "copies": copies[roots == name].head(MEMBERS).to_dict("records"), "size": size + 1}
             for name, size in sizes.items()
         ],
-        "least_alike": [
+        "least_similar": [
             {"best": best[original], "copies": [copy], "size": 2}
             for original, copy in zip(originals[near.index], near.to_dict("records"), strict=True)
         ],
@@ -261,16 +261,16 @@ def duplicate_clusters(kept: pd.DataFrame, dropped: pd.DataFrame) -> dict[str, l
 
 
 def related(kept: pd.DataFrame) -> list[list[dict[str, Any]]]:
-    """Kept poems that resemble each other, by cluster, the largest first; no test split goes through a cluster."""
+    """Kept poems that are similar, by cluster, the largest first; the test split divides no cluster."""
     alike = kept[kept["cluster"].duplicated(keep=False)]
     sizes = alike.groupby("cluster").size().sort_values(ascending=False, kind="stable")
     return [alike[alike["cluster"] == name].head(MEMBERS).to_dict("records") for name in sizes.index[:CLUSTERS]]
 
 
 def poems_shown(page: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """All poems of which the page shows something."""
+    """All poems whose text the page shows."""
     yield from page["disagreeing"]
-    for poems in (*page["drawn_of"].values(), *page["examples_of"].values(), *page["related"]):
+    for poems in (*page["sample_of"].values(), *page["examples_of"].values(), *page["related"]):
         yield from poems
     for twins in page["twins"].values():
         for twin in twins:
@@ -278,7 +278,7 @@ def poems_shown(page: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def by_language(poems: pd.DataFrame, column: str) -> pd.DataFrame:
-    """How many poems there are of the commonest values of a column in each language, which is named beside them."""
+    """Counts of the most common values of a column in each language, with the language in brackets."""
     counts = poems.groupby([column, "language"]).size().rename("poems").sort_values(ascending=False, kind="stable")
     table = counts.groupby("language").head(SHOWN).reset_index()
     table[column] += " (" + table.pop("language") + ")"

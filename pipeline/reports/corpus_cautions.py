@@ -1,4 +1,4 @@
-"""What a reader of the corpus report should know before trusting the corpus."""
+"""What to know before trusting a corpus: imbalance, few poems, dominant authors, failed sources."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import pandas as pd
 
 from pipeline.reports.page import Caution, count, listed, percent
 
-FEW_POEMS = 1000  # in a language, below which a model learns a manner and little else
+FEW_POEMS = 1000  # in a language, below which a model learns a style and little else
 UNBALANCED = 3  # times the words of one language in another
 DOMINANT_SHARE = 0.2  # of a language's poems by one author
 REJECTED_SHARE = 0.25  # of a source's poems
@@ -19,16 +19,17 @@ FAILED_SHARE = 0.05  # of a source's pages
 def cautions(
     kept: pd.DataFrame, tagged: pd.DataFrame, sources: Sequence[Mapping[str, Any]], languages: Mapping[str, str]
 ) -> list[Caution]:
-    """What there is to know, the serious first; the arguments are those of `corpus_page`, and its rows of sources."""
+    """The cautions, the serious first; the arguments are those of `corpus_page` and its rows of sources."""
     found = [*_cautions_of_languages(kept, languages), *_cautions_of_sources(sources)]
     disagreeing = int(disagrees(tagged).sum())
     if disagreeing > DISAGREEING_SHARE * len(tagged):
         share = percent(disagreeing / len(tagged))
-        text = f"{count(disagreeing, 'poem')} ({share}) read as another language than their source declares."
+        poems = f"{count(disagreeing, 'poem')} ({share}) {'was' if disagreeing == 1 else 'were'}"
+        text = f"{poems} detected as another language than the source declares."
         found.append(Caution(True, text, "languages"))
     broken = int(kept["broken"].sum())
     if broken:
-        text = f"{count(broken, 'kept poem')} {'has' if broken == 1 else 'have'} letters that were lost (U+FFFD)."
+        text = f"{count(broken, 'kept poem')} {'has' if broken == 1 else 'have'} lost letters (U+FFFD)."
         found.append(Caution(False, text, "rules"))
     unlicensed = kept[kept["licence"].isna()]
     if len(unlicensed):
@@ -50,15 +51,15 @@ def _cautions_of_languages(kept: pd.DataFrame, languages: Mapping[str, str]) -> 
         poems = kept[kept["language"] == code]
         if len(poems) < FEW_POEMS:
             few = f"Only {count(len(poems), 'poem')} in {name}"
-            text = f"{few}: from so few a model learns a manner, and may learn lines by heart."
+            text = f"{few}: a model will learn a style at most, and may memorize lines."
             yield Caution(len(poems) < FEW_POEMS / 10, text, "flow")
         by_author = poems["author"].value_counts()
         if len(by_author) and by_author.iloc[0] > DOMINANT_SHARE * len(poems):
             share = percent(by_author.iloc[0] / len(poems))
-            yield Caution(False, f"One author, {by_author.index[0]}, wrote {share} of the poems in {name}.", "writers")
+            yield Caution(False, f"{by_author.index[0]} wrote {share} of the poems in {name}.", "writers")
         nameless = int(poems["author"].isna().sum())
         if nameless > ANONYMOUS_SHARE * len(poems):
-            yield Caution(False, f"{count(nameless, 'poem')} in {name} name no author.", "writers")
+            yield Caution(False, f"{count(nameless, 'poem')} in {name} have no author.", "writers")
 
 
 def _cautions_of_sources(sources: Sequence[Mapping[str, Any]]) -> Iterator[Caution]:
@@ -67,16 +68,16 @@ def _cautions_of_sources(sources: Sequence[Mapping[str, Any]]) -> Iterator[Cauti
         if row["dropped"] > REJECTED_SHARE * row["poems"]:
             share = percent(row["dropped"] / row["poems"])
             yield Caution(
-                True, f"{share} of the poems of {name} were dropped, most as {row['main_reason']}.", "rejects"
+                True, f"{share} of the poems of {name} were dropped; main reason: {row['main_reason']}.", "rejects"
             )
         if row["failed"] > FAILED_SHARE * max(row["pages"], 1):
-            yield Caution(False, f"{count(row['failed'], 'page')} of {name} could not be fetched.", "sources")
+            yield Caution(False, f"{count(row['failed'], 'page')} of {name} could not be downloaded.", "sources")
         if row["down"]:
-            yield Caution(True, f"{name} did not answer; its poems are those of an earlier crawl.", "sources")
+            yield Caution(True, f"{name} was unavailable; its poems are from an earlier crawl.", "sources")
 
 
 def disagrees(poems: pd.DataFrame) -> pd.Series:
-    """Which poems were read as another language than the one declared."""
+    """Which poems were detected as another language than the declared one."""
     return (
         poems["declared_language"].notna()
         & poems["language"].notna()

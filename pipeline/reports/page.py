@@ -1,6 +1,6 @@
-"""Reports as single HTML files: the templates, verse as HTML, and what both reports say in the same way.
+"""Reports as single HTML files: templates, verse as HTML, and the wording that both reports share.
 
-A page holds its style and its charts, so it opens without a network. Everything put into a template is escaped.
+A page includes its style and its charts, so it opens without a network. Everything put into a template is escaped.
 """
 
 import re
@@ -23,7 +23,7 @@ class Caution:
     """What a reader should know before trusting the rest.
 
     Attributes:
-        serious: whether it may decide the matter, or is good to know.
+        serious: whether it may decide against the corpus or the model, or is just good to know.
         text: one or two sentences.
         section: the id of the section that shows it.
     """
@@ -61,26 +61,26 @@ def verse(poem: str, copied: str = "") -> Markup:
 
 
 def opening(poem: str | None, lines: int = 12) -> str:
-    """The first lines of a poem, however long they are, with a sign where more follows."""
+    """The first lines of a poem, cut to a bounded length, with a mark where more follows."""
     poem = (poem or "").strip("\n")
     start = "\n".join(poem.split("\n")[:lines])[: 90 * lines]
     return start if start == poem else f"{start}\n[…]"
 
 
 def find_words(text: str, words: str) -> tuple[int, int] | None:
-    """Where the words of one text stand in another on end, whatever the case and the signs between them."""
+    """Where the words of one text follow each other in another, ignoring case and punctuation."""
     wanted = words_of(words)
     found = re.search(r"[\W_]+".join(map(re.escape, wanted)), text, re.IGNORECASE) if wanted else None
     return found.span() if found else None
 
 
 def count(number: int, noun: str = "") -> str:
-    """`1,204 poems`, `1 poem`; a noun of which more than one takes an s."""
+    """`1,204 poems`, `1 poem`; for nouns with a plural in s."""
     return f"{number:,} {noun}{'s' if number != 1 else ''}" if noun else f"{number:,}"
 
 
 def percent(share: float) -> str:
-    """A share in [0, 1] as people write it: neither 0% for a few nor 100% for all but a few."""
+    """A share in [0, 1] as a percentage: never 0% for a few, nor 100% for all but a few."""
     if 0 < share < 0.01:
         return "under 1%"
     return "over 99%" if 0.99 < share < 1 else f"{share:.0%}"

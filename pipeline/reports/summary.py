@@ -1,6 +1,6 @@
-"""What `make run` ends with: the counts, the figures before and after, two samples, the version, where to look further.
+"""What `make run` ends with: counts, metrics before and after, two samples, the version, and where to read on.
 
-It reads what the stages wrote and imports nothing heavy, so a run with nothing to do ends in a moment.
+It reads what the stages wrote and imports nothing heavy, so that a run with nothing to do ends at once.
 """
 
 from collections import Counter
@@ -14,30 +14,30 @@ from rich.table import Table
 from pipeline.common.params import load_params
 from pipeline.common.stage import BadInput, stage
 from pipeline.common.tables import read_report
+from pipeline.metrics.registry import BASE, HUMAN, METRICS, TUNED
 from pipeline.metrics.samples import Sample, read_samples, shown
-from pipeline.reports.metric_guide import figure
 
 ROOT = Path(__file__).resolve().parents[2]
-FIGURES = (
+SHOWN = (
     *("bits_per_byte", "language_adherence", "foreign_lines", "seq_rep_4", "repeated_lines", "loops", "ended"),
     *("rhyme_density", "syllable_regularity", "opening_match", "novel_5"),
 )
-WRITERS = ("base", "tuned", "human")
+WRITERS = (BASE, TUNED, HUMAN)
 
 
-def figures_table(root: Path) -> list[dict[str, str]]:
-    """The main figures as rows: `figure`, `language`, and a value for each of `WRITERS`, a dash where there is none."""
-    report = _read(root, "evaluate")
+def metrics_table(root: Path) -> list[dict[str, str]]:
+    """The main metrics as rows: `metric`, `language`, and a value for each of `WRITERS`, a dash where there is none."""
+    values = _read(root, "evaluate")["values"]
     return [
-        {"figure": figure(name).label.lower(), "language": language}
-        | {writer: _format(name, report[name].get(writer, {}).get(language)) for writer in WRITERS}
-        for name in FIGURES
-        for language in report.get(name, {}).get("base", ())
+        {"metric": METRICS[name].label.lower(), "language": language}
+        | {writer: _shown(name, values[name].get(writer, {}).get(language)) for writer in WRITERS}
+        for name in SHOWN
+        for language in values.get(name, {}).get(BASE, ())
     ]
 
 
 def poems_table(root: Path) -> list[dict[str, str]]:
-    """What became of the poems as rows of `poems` and `count`: in, rejected by reason, kept by language."""
+    """What became of the poems, as rows of `poems` and `count`: in, rejected by reason, kept by language."""
     clean, tag = _read(root, "clean"), _read(root, "tag")
     rejected = Counter(clean["rejected"]) + Counter(tag["rejected"])
     return [
@@ -48,28 +48,28 @@ def poems_table(root: Path) -> list[dict[str, str]]:
 
 
 def summary(root: Path) -> RenderableType:
-    """Everything, to be printed."""
+    """Everything to print."""
     languages = load_params(root / "params.yaml").languages
     samples = read_samples(root / "data" / "evaluation" / "poems.parquet")
     version = _read(root, "register")
     chosen = [sample for language in languages for sample in shown(samples, language, 1)]
     return Group(
         _table("Poems", poems_table(root)),
-        _table("Before and after", figures_table(root)),
+        _table("Before and after", metrics_table(root), f"base: {_read(root, 'evaluate')['base']}"),
         *(_side_by_side(sample, languages[sample.language]) for sample in chosen),
         f"\n[bold]{version['model']}[/] version {version['version']}, alias {version['alias']}: "
         f'mlflow.pyfunc.load_model("models:/{version["model"]}@{version["alias"]}")',
         f"Is the corpus good? Open [bold]{escape(str(root / 'data/reports/corpus.html'))}[/]",
         f"Is the model better? Open [bold]{escape(str(root / 'data/reports/evaluation.html'))}[/]",
-        "Runs, figures and versions: [bold]make mlflow[/], then http://127.0.0.1:5000",
+        "Runs, metrics and versions: [bold]make mlflow[/], then http://127.0.0.1:5000",
         "Flow runs: [bold]make prefect[/], then http://127.0.0.1:4200",
     )
 
 
-def _table(title: str, rows: list[dict[str, str]]) -> Table:
-    table = Table(title=title, title_justify="left")
+def _table(title: str, rows: list[dict[str, str]], caption: str = "") -> Table:
+    table = Table(title=title, title_justify="left", caption=escape(caption) or None, caption_justify="left")
     for name in rows[0]:
-        table.add_column(name, justify="left" if name in ("poems", "figure", "language") else "right")
+        table.add_column(name, justify="left" if name in ("poems", "metric", "language") else "right")
     for row in rows:
         table.add_row(*map(escape, row.values()))
     return table
@@ -83,10 +83,8 @@ def _side_by_side(sample: Sample, language: str) -> Table:
     return table
 
 
-def _format(name: str, value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:.3f}" if name == "bits_per_byte" else f"{value:.0%}"
+def _shown(name: str, value: float | None) -> str:
+    return "–" if value is None else METRICS[name].format(value)
 
 
 def _read(root: Path, stage: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Poems that keep to their title, opening and stanzas are told from those whose lines were dealt out among them."""
+"""Poems fit their titles, first lines and stanzas; poems that swapped their lines do not."""
 
 from random import Random
 from statistics import mean
@@ -20,7 +20,7 @@ def packaged():
 
 @pytest.fixture(scope="module")
 def tiny(tiny_bases):
-    """A model that has learnt nothing."""
+    """An untrained model."""
     return SentenceModel(str(tiny_bases["llama"]))
 
 
@@ -29,7 +29,7 @@ def averages(found):
     return Coherence(*map(mean, columns))
 
 
-def lines_dealt_out(poems, seed=0):
+def lines_swapped(poems, seed=0):
     """Poems of the same shapes with each other's lines."""
     lines = [line for poem in poems for line in lines_of(poem)]
     Random(seed).shuffle(lines)
@@ -39,24 +39,24 @@ def lines_dealt_out(poems, seed=0):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_people_keep_to_title_opening_and_stanzas_and_mixed_poems_do_not(packaged, language):
+def test_human_poems_fit_their_titles_first_lines_and_stanzas_and_mixed_ones_do_not(packaged, language):
     chosen = anthology(language, count=40)
     texts, titles = [poem.text for poem in chosen], [poem.title for poem in chosen]
-    people, mixed = (averages(coherence(packaged, poems, titles)) for poems in (texts, lines_dealt_out(texts)))
+    original, mixed = (averages(coherence(packaged, poems, titles)) for poems in (texts, lines_swapped(texts)))
     for name in Coherence._fields:
-        assert getattr(people, name) > getattr(mixed, name) + 0.03, name
+        assert getattr(original, name) > getattr(mixed, name) + 0.03, name
         assert 0.35 < getattr(mixed, name) < 0.65, name
 
 
 @pytest.mark.slow
-def test_titles_of_other_poems_match_no_better_than_by_chance(packaged):
+def test_titles_of_other_poems_fit_no_better_than_chance(packaged):
     chosen = anthology("en", count=40)
     texts, titles = [poem.text for poem in chosen], [poem.title for poem in chosen]
-    people, wrong = (averages(coherence(packaged, texts, asked)) for asked in (titles, titles[7:] + titles[:7]))
-    assert people.title_match > wrong.title_match + 0.2
+    original, wrong = (averages(coherence(packaged, texts, asked)) for asked in (titles, titles[7:] + titles[:7]))
+    assert original.title_match > wrong.title_match + 0.2
 
 
-def test_texts_are_read_alone_whatever_stands_beside_them(tiny):
+def test_the_embedding_of_a_text_does_not_depend_on_its_batch(tiny):
     texts = ["the rain", "a stone that nobody has seen since winter", "", "y la lluvia"]
     together = tiny.embed(texts)
     for text, row in zip(texts, together, strict=True):
@@ -64,7 +64,7 @@ def test_texts_are_read_alone_whatever_stands_beside_them(tiny):
     np.testing.assert_allclose(np.linalg.norm(together, axis=1), [1, 1, 0, 1], atol=1e-5)
 
 
-def test_a_poem_with_its_own_title_for_every_line_matches_and_one_without_is_not_judged(tiny):
+def test_a_poem_of_its_title_alone_fits_it_and_one_without_a_title_has_no_value(tiny):
     poems = ["rain\nrain\nrain", "a stone\na stone\na stone", "la luna\nla luna"]
     found = coherence(tiny, poems, ["rain", "a stone", None])
     assert found[0].title_match == found[1].title_match == 1
@@ -78,10 +78,10 @@ def test_samples_of_one_prompt_are_not_compared_with_each_other(tiny):
 
 
 @pytest.mark.parametrize("poems", [[], [""], ["one line"], ["", "one\n\ntwo"]])
-def test_what_has_nothing_to_compare_has_no_figure(tiny, poems):
+def test_poems_with_nothing_to_compare_have_no_value(tiny, poems):
     assert all(set(one) == {None} for one in coherence(tiny, poems, [None] * len(poems)))
 
 
-def test_a_model_that_is_not_there_is_named_with_its_key(tmp_path):
+def test_a_missing_model_is_named_with_its_key(tmp_path):
     with pytest.raises(BadInput, match=r"params\.yaml: evaluate\.sentence_model: .*no config\.json"):
         SentenceModel(str(tmp_path))

@@ -1,4 +1,4 @@
-"""What is copied is found, whole and at its length; what is the writer's own is not called copied."""
+"""Copied runs are found, whole and at their length; original text does not count as copied."""
 
 from random import Random
 
@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.common.text import ngrams, words_of
-from pipeline.metrics.novelty import NOVEL_LENGTHS, copied, nearest
+from pipeline.metrics.novelty import copied, nearest
+from pipeline.metrics.registry import NOVEL_LENGTHS
 from tests.support.damaged import LANGUAGES, human, words_shuffled
 
 
@@ -18,19 +19,19 @@ def halves(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_peoples_new_poems_are_more_novel_than_the_same_with_copied_stanzas(language):
+def test_new_human_poems_are_more_novel_than_the_same_with_copied_stanzas(language):
     training, new = halves(language)
     patched = [f"{poem}\n\n{known}" for poem, known in zip(new, training, strict=False)]
-    people, damaged = copied(new, training), copied(patched, training)
+    original, damaged = copied(new, training), copied(patched, training)
     for n in NOVEL_LENGTHS:
         assert all(
-            one.novel[n] is None or one.novel[n] > other.novel[n] for one, other in zip(people, damaged, strict=False)
+            one.novel[n] is None or one.novel[n] > other.novel[n] for one, other in zip(original, damaged, strict=False)
         )
-    assert max(one.longest_run for one in people) < min(other.longest_run for other in damaged)
+    assert max(one.longest_run for one in original) < min(other.longest_run for other in damaged)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_a_poem_by_heart_is_nothing_new_and_copied_in_one_run(language):
+def test_a_memorized_poem_has_no_novelty_and_is_copied_in_one_run(language):
     training, _ = halves(language)
     for poem, found in zip(training, copied(training, training), strict=True):
         assert set(found.novel.values()) <= {0.0, None}
@@ -39,7 +40,7 @@ def test_a_poem_by_heart_is_nothing_new_and_copied_in_one_run(language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_nearest_poem_of_a_shuffled_one_is_the_one_it_was_made_of(language):
+def test_the_poem_most_similar_to_a_shuffled_one_is_its_original(language):
     training, new = halves(language)
     found = nearest([words_shuffled(poem) for poem in training], training)
     assert [one.index for one in found] == list(range(len(training)))
@@ -47,7 +48,7 @@ def test_the_nearest_poem_of_a_shuffled_one_is_the_one_it_was_made_of(language):
     assert all(one.similarity < 0.9 for one in nearest(new, training))
 
 
-def test_a_poem_of_unknown_words_is_like_none():
+def test_a_poem_of_unknown_words_is_similar_to_none():
     assert nearest(["xyzzy plugh", ""], ["the rain", "a stone"]) == [(0, 0.0), (0, 0.0)]
 
 
@@ -65,7 +66,7 @@ def test_runs_go_over_line_breaks_case_and_punctuation_but_not_over_the_end_of_a
 
 @settings(max_examples=200)
 @given(st.lists(st.text(alphabet="ab ", min_size=9, max_size=60), min_size=1, max_size=4), st.integers(0, 99))
-def test_novelty_is_as_its_definition_says(training, seed):
+def test_novelty_follows_its_definition(training, seed):
     poem = " ".join(Random(seed).choices("ab", k=30))
     [found] = copied([poem], training)
     for n in NOVEL_LENGTHS:

@@ -1,4 +1,4 @@
-"""Verse is scanned as its readers scan it, and verse that has lost its lines or rhymes sounds worse than it did."""
+"""Verse is scanned as readers scan it, and sounds worse once its lines or rhymes are gone."""
 
 from statistics import mean
 
@@ -12,30 +12,30 @@ from scrapers.anthology.poems import read_poems
 from tests.support.damaged import LANGUAGES, broken_anywhere, human, lines_shuffled, words_shuffled
 
 
-def average(figure, poems, language):
-    return mean(value for poem in poems if (value := figure(poem, language)) is not None)
+def average(metric, poems, language):
+    return mean(value for poem in poems if (value := metric(poem, language)) is not None)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_rhyme_is_lost_when_lines_or_words_are_shuffled(language):
-    people = average(prosody.rhyme_density, human(language), language)
+    original = average(prosody.rhyme_density, human(language), language)
     lines = average(prosody.rhyme_density, [lines_shuffled(poem) for poem in human(language)], language)
     words = average(prosody.rhyme_density, [words_shuffled(poem) for poem in human(language)], language)
-    assert people > lines + 0.05
+    assert original > lines + 0.05
     assert lines > words
 
 
 def test_assonance_is_lost_when_words_are_shuffled():
-    people = average(prosody.assonance_density, human("es"), "es")
-    assert people > average(prosody.assonance_density, [words_shuffled(poem) for poem in human("es")], "es") + 0.2
+    original = average(prosody.assonance_density, human("es"), "es")
+    assert original > average(prosody.assonance_density, [words_shuffled(poem) for poem in human("es")], "es") + 0.2
     assert prosody.assonance_density(human("en")[0], "en") is None
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_lines_are_less_regular_with_other_words_and_least_when_broken_anywhere(language):
-    people = average(prosody.syllable_regularity, human(language), language)
+    original = average(prosody.syllable_regularity, human(language), language)
     words = average(prosody.syllable_regularity, [words_shuffled(poem) for poem in human(language)], language)
-    assert people > words + 0.05
+    assert original > words + 0.05
     assert words > average(prosody.syllable_regularity, [broken_anywhere(poem) for poem in human(language)], language)
 
 
@@ -44,7 +44,7 @@ def test_lines_are_less_regular_with_other_words_and_least_when_broken_anywhere(
     [("es", "soneto", 11), ("es", "romance", 8), ("es", "décima", 8), ("es", "copla", 8), ("en", "sonnet", 10)],
 )
 def test_verse_in_a_known_metre_scans_as_it_was_written(language, style, length):
-    syllables = prosody.metre_of(language).syllables
+    syllables = prosody.prosody_of(language).syllables
     counts = [syllables(line) for poem in read_poems(language) if poem.style == style for line in lines_of(poem.text)]
     allowed = {length} if language == "es" else {length, length + 1}  # an English line may end on a weak syllable
     assert mean(count in allowed for count in counts) > 0.9
@@ -57,7 +57,7 @@ def test_verse_in_a_known_metre_scans_as_it_was_written(language, style, length)
         ("oro bruñido al sol relumbra en vano", 11),  # two synalephas
         ("y el pan", 3),  # y joins, the last word is stressed on its last syllable
         ("la esdrújula", 3),  # a synalepha, and one less for a word stressed on the last but two
-        ("agua y aire", 4),  # y between two vowels is counted once
+        ("agua y aire", 4),  # y between two vowels counts once
         ("la hierba, la huerta", 6),
         ("…", 0),
     ],
@@ -86,7 +86,7 @@ def test_english_lines_are_counted_and_rhymed_as_they_are_pronounced():
     assert prosody_en.rhyme("though") != prosody_en.rhyme("tough")
 
 
-def test_an_english_word_that_is_not_in_the_dictionary_goes_by_its_spelling():
+def test_an_english_word_that_is_not_in_the_dictionary_is_scanned_by_spelling():
     assert [prosody_en.syllables(word) for word in ("thruppences", "gleaner", "nowt", "unmowed", "wambled")] == [
         3,
         2,
@@ -110,15 +110,15 @@ def test_lines_of_one_length_are_regular():
     assert prosody.syllable_regularity("a\na cat a cat a cat a cat a cat", "en") < 0.3
 
 
-def test_one_line_or_a_language_without_a_metre_has_no_figures_of_sound():
-    for figure in (prosody.rhyme_density, prosody.assonance_density, prosody.syllable_regularity):
-        assert figure("una línea", "es") is None
-        assert figure("eins\nzwei", "de") is None
+def test_one_line_or_a_language_without_a_prosody_has_no_metrics_of_sound():
+    for metric in (prosody.rhyme_density, prosody.assonance_density, prosody.syllable_regularity):
+        assert metric("una línea", "es") is None
+        assert metric("eins\nzwei", "de") is None
 
 
 @settings(max_examples=150)
 @given(st.text(alphabet="aeiouhyñüqgcllrzáí' \n.1ж", max_size=60), st.sampled_from(LANGUAGES))
 def test_any_text_can_be_scanned(text, language):
-    for figure in (prosody.rhyme_density, prosody.assonance_density, prosody.syllable_regularity):
-        value = figure(text, language)
+    for metric in (prosody.rhyme_density, prosody.assonance_density, prosody.syllable_regularity):
+        value = metric(text, language)
         assert value is None or 0 <= value <= 1

@@ -1,4 +1,4 @@
-"""Each figure finds people's poems better than the same poems with the fault it is there to see."""
+"""Each metric rates human poems better than the same poems with the fault it is there to find."""
 
 import pytest
 from hypothesis import given, settings
@@ -6,17 +6,18 @@ from hypothesis import strategies as st
 
 from pipeline.common.text import looping_lines
 from pipeline.metrics import text as text_metrics
+from pipeline.metrics.bootstrap import mean
 from tests.support.damaged import LANGUAGES, broken_anywhere, human, languages_mixed, lines_joined, lines_repeated
 
 CANDIDATES = ["en", "es", "fr", "pt", "it", "ca", "de", "nl"]
 
 
 def share(values):
-    return text_metrics.mean([float(value) for value in values])
+    return mean([float(value) for value in values])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_language_figures_see_mixed_languages(language):
+def test_language_metrics_see_mixed_languages(language):
     other = human("es" if language == "en" else "en")
     mixed = [languages_mixed(poem, stranger) for poem, stranger in zip(human(language), other, strict=False)]
     adherence = share(text_metrics.adheres(poem, language, LANGUAGES, CANDIDATES) for poem in human(language))
@@ -38,18 +39,18 @@ def test_a_text_without_letters_is_in_no_language():
     assert not text_metrics.adheres("", "en", LANGUAGES, CANDIDATES)
 
 
-def test_the_language_found_does_not_change_from_call_to_call():
+def test_the_detected_language_is_the_same_in_every_call():
     line = "no se lo den a nadie, no"
     assert len({text_metrics.language_of(line, CANDIDATES) for _ in range(10)}) == 1
 
 
-@pytest.mark.parametrize("figure", [text_metrics.seq_rep, text_metrics.repeated_lines, text_metrics.loops])
+@pytest.mark.parametrize("metric", [text_metrics.seq_rep, text_metrics.repeated_lines, text_metrics.loops])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_repetition_figures_see_repeated_lines(language, figure):
-    people = share(figure(poem) for poem in human(language))
-    damaged = share(figure(lines_repeated(poem)) for poem in human(language))
-    assert people < 0.2
-    assert damaged > people + 0.2
+def test_repetition_metrics_see_repeated_lines(language, metric):
+    original = share(metric(poem) for poem in human(language))
+    damaged = share(metric(lines_repeated(poem)) for poem in human(language))
+    assert original < 0.2
+    assert damaged > original + 0.2
 
 
 def test_repetition_is_counted_as_defined():
@@ -58,7 +59,7 @@ def test_repetition_is_counted_as_defined():
     assert text_metrics.repeated_lines("One,\ntwo\n\none!\nthree") == pytest.approx(1 / 4)
 
 
-def test_a_refrain_is_no_loop_and_a_phrase_without_end_is():
+def test_an_endless_phrase_is_a_loop_and_a_refrain_is_not():
     refrain = "\n\n".join(f"the river keeps\n{line}" for line in ("its silver", "its rain", "its own"))
     assert not text_metrics.loops(refrain)
     assert text_metrics.loops("the river keeps\nits silver\nthe river keeps\nits silver\nthe river keeps")
@@ -71,7 +72,7 @@ def test_the_refrains_of_a_villanelle_are_no_loops():
     assert not any(line in looping_lines(order[:place]) for place, line in enumerate(order))
 
 
-def test_a_line_that_comes_back_among_lines_that_came_before_is_in_a_loop():
+def test_a_line_that_returns_among_repeated_lines_is_in_a_loop():
     assert looping_lines(["one", "two", "One.", "two"]) == {"one", "two"}
     assert looping_lines(["one", "one"]) == {"one"}
     assert looping_lines(["one", "two", "one", "three", "one"]) == {"one"}
@@ -79,20 +80,25 @@ def test_a_line_that_comes_back_among_lines_that_came_before_is_in_a_loop():
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("shape", [text_metrics.words_a_line, text_metrics.lines_a_stanza, text_metrics.stanzas_a_poem])
-def test_shape_figures_see_lines_and_stanzas_broken_anywhere(language, shape):
-    reference = [shape(poem) for poem in human(language)[::2]]
-    people = text_metrics.shape_distance([shape(poem) for poem in human(language)[1::2]], reference)
+@pytest.mark.parametrize(
+    "lengths", [text_metrics.words_per_line, text_metrics.lines_per_stanza, text_metrics.stanzas_per_poem]
+)
+def test_length_distances_see_lines_and_stanzas_broken_anywhere(language, lengths):
+    reference = [lengths(poem) for poem in human(language)[::2]]
+    original = text_metrics.length_distance([lengths(poem) for poem in human(language)[1::2]], reference)
     damaged = [broken_anywhere(poem) for poem in human(language)[1::2]]
-    assert people < text_metrics.shape_distance([shape(poem) for poem in damaged], reference)
+    assert original < text_metrics.length_distance([lengths(poem) for poem in damaged], reference)
 
 
 def test_a_distance_is_in_words_and_lines():
     poem = "one two three four\nfive six seven eight\n\nnine ten eleven twelve\nthirteen fourteen fifteen sixteen"
     broken = lines_joined(poem)
-    assert text_metrics.shape_distance([text_metrics.words_a_line(broken)], [text_metrics.words_a_line(poem)]) == 4
-    assert text_metrics.shape_distance([text_metrics.lines_a_stanza(broken)], [text_metrics.lines_a_stanza(poem)]) == 1
-    assert text_metrics.shape_distance([text_metrics.stanzas_a_poem(broken)], [text_metrics.stanzas_a_poem(poem)]) == 0
+    for lengths, distance in (
+        (text_metrics.words_per_line, 4),
+        (text_metrics.lines_per_stanza, 1),
+        (text_metrics.stanzas_per_poem, 0),
+    ):
+        assert text_metrics.length_distance([lengths(broken)], [lengths(poem)]) == distance
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])
@@ -102,45 +108,18 @@ def test_variety_sees_poems_that_copy_one_another(language, n):
     assert text_metrics.distinct(human(language), n, words=60) > text_metrics.distinct(copied, n, words=60)
 
 
-def test_variety_looks_at_as_many_words_of_each_poem_as_it_is_told():
+def test_variety_counts_the_given_number_of_words_of_each_poem():
     assert text_metrics.distinct(["a b a b", "c d c d"], 1) == 0.5
     assert text_metrics.distinct(["a b a b", "c d c d"], 1, words=2) == 1
 
 
-def test_an_interval_holds_the_mean_and_narrows_with_more_poems():
-    few, many = [0.0, 1.0] * 5, [0.0, 1.0] * 500
-    low, high = text_metrics.measured(few, text_metrics.mean).interval()
-    assert 0 < low < 0.5 < high < 1
-    assert 0.45 < text_metrics.measured(many, text_metrics.mean).interval()[0] < 0.5
-    again = [text_metrics.measured(few, text_metrics.mean, seed=1).interval() for _ in range(2)]
-    assert again[0] == again[1]
-
-
-def test_poems_of_one_request_are_drawn_together_so_copies_do_not_narrow_an_interval():
-    one_each = text_metrics.measured([0.0, 1.0, 0.0, 1.0], text_metrics.mean)
-    four_each = text_metrics.measured([0.0, 1.0, 0.0, 1.0] * 4, text_metrics.mean, groups=["a", "b", "c", "d"] * 4)
-    assert four_each.interval() == one_each.interval()
-
-
-def test_a_difference_is_taken_draw_by_draw_over_the_same_requests():
-    few, more = [0.0, 0.9, 0.1, 0.8], [0.1, 1.0, 0.2, 0.9]
-    found = text_metrics.difference(*(text_metrics.measured(values, text_metrics.mean) for values in (more, few)))
-    assert found.interval() == pytest.approx((0.1, 0.1))
-
-
-def test_what_no_poem_drawn_has_leaves_an_interval_of_the_other_draws():
-    nan = float("nan")
-    assert text_metrics.measured([nan, 0.5, nan], text_metrics.known_mean).interval() == (0.5, 0.5)
-    assert text_metrics.measured([nan, nan], text_metrics.known_mean).interval() is None
-
-
 @settings(max_examples=100)
 @given(st.text(alphabet="ab \n,é", max_size=80))
-def test_any_text_has_figures_between_nought_and_one(text):
+def test_any_text_has_values_between_zero_and_one(text):
     shares = [text_metrics.seq_rep(text), text_metrics.repeated_lines(text), text_metrics.distinct([text], 2)]
     assert all(0 <= value <= 1 for value in shares)
-    assert sum(text_metrics.words_a_line(text)) == len(text.split())
-    assert sum(text_metrics.lines_a_stanza(text)) == len(text_metrics.words_a_line(text))
+    assert sum(text_metrics.words_per_line(text)) == len(text.split())
+    assert sum(text_metrics.lines_per_stanza(text)) == len(text_metrics.words_per_line(text))
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -44,7 +44,7 @@ def test_the_report_names_the_version_and_the_run_that_trained_it(registered):
 def test_a_version_says_what_it_is_and_what_made_it(registered):
     version = MlflowClient().get_model_version("estrofa", str(registered["version"]))
     assert {"base", "method", "licence", "git_commit", "dvc_lock_sha256", "data_md5"} <= set(version.tags)
-    report = read_report(evaluate.REPORT)["bits_per_byte"]
+    report = read_report(evaluate.REPORT)["values"]["bits_per_byte"]
     base, tuned = report["base"]["es"], report["tuned"]["es"]
     assert f"| bits per byte | es | {base:.3f} | {tuned:.3f} |  |" in version.description
     assert "English, asked for" in version.description

@@ -85,8 +85,8 @@ def test_of_all_reports_dvc_shows_the_poets_headlines_in_a_line_that_fits_a_term
     header, *rows = shown.strip().split("\n")
     assert len(header) < 160
     assert [row.split()[0] for row in rows] == ["metrics/poet.json"]
-    figures = report(project, "evaluate")
-    assert report(project, "poet")["bits_per_byte"] == figures["bits_per_byte"]["tuned"]
+    values = report(project, "evaluate")["values"]
+    assert report(project, "poet")["bits_per_byte"] == values["bits_per_byte"]["tuned"]
 
 
 def test_no_poem_disappears_on_the_way(project):

@@ -1,4 +1,4 @@
-"""The corpus report, made from what clean and tag make of a corpus with known faults, and opened in a real browser."""
+"""The corpus report on a corpus with known faults, cleaned and tagged, in a real browser."""
 
 import pandas as pd
 import pytest
@@ -17,7 +17,7 @@ MIXED = "The river keeps its silver under stones\nand nobody who crosses asks it
 
 
 def raw(text: str, **fields: object) -> dict[str, object]:
-    known = {"source": "shelf", "declared_language": "en", "licence": "CC0", "author": "Ada Wren"}
+    known = {"source": "depot", "declared_language": "en", "licence": "CC0", "author": "Ada Wren"}
     return dict.fromkeys(RAW_FIELDS) | known | {"text": text} | fields
 
 
@@ -67,7 +67,7 @@ def page(stages, tmp_path_factory):
         write_table(kept, corpus.TAGGED / "poems.parquet", POEM_SCHEMA)
         write_table(foreign, corpus.TAGGED / "rejects.parquet", REJECT_SCHEMA)
         write_report(
-            {"shelf": {"poems": 43, "pages": 50, "failed": 7}, "attic": {"poems": 2}}, folder / "metrics/scrape.json"
+            {"depot": {"poems": 43, "pages": 50, "failed": 7}, "attic": {"poems": 2}}, folder / "metrics/scrape.json"
         )
         write_report(cleaned, folder / "metrics/clean.json")
         (folder / "params.yaml").write_text(params.model_dump_json(by_alias=True))
@@ -98,7 +98,7 @@ def test_poems_of_each_language_are_there_to_read_without_opening_anything(brows
         languages = [poem.get_attribute("lang") for poem in poems.all()]
         assert all(poem.is_visible() for poem in poems.all())
         first_lines = [poem.inner_text().split("\n")[0] for poem in poems.all()]
-    assert languages == ["en"] * corpus.DRAWN + ["es"] * corpus.DRAWN
+    assert languages == ["en"] * corpus.SAMPLED + ["es"] * corpus.SAMPLED
     assert set(first_lines) <= {text.split("\n")[0] for text in kept["text"]}
 
 
@@ -108,7 +108,7 @@ def test_a_poem_with_markup_is_text(browser, page):
         assert shown.locator("script").count() == 0
 
 
-def test_a_poem_that_disagrees_with_its_source_is_listed(browser, page):
+def test_a_poem_in_another_language_than_declared_is_listed(browser, page):
     with opened(browser, page) as shown:
         row = shown.get_by_role("row").filter(has_text="Perdido")
         assert "language disagrees with source" in row.inner_text()
@@ -126,7 +126,7 @@ def test_examples_open_by_keyboard(browser, page):
         assert "Too short," in example.locator(".poem").inner_text()
 
 
-def test_a_copy_stands_beside_the_poem_it_copies(browser, page):
+def test_a_copy_is_shown_beside_its_original(browser, page):
     with opened(browser, page) as shown:
         shown.locator("#duplicates ~ details summary").first.click()
         beside = shown.locator("#duplicates ~ details").first.inner_text()
@@ -147,54 +147,54 @@ def test_dvc_has_the_counts_behind_the_charts(page, stages):
     tables = {path: pd.read_csv(page.parents[2] / path) for path in (corpus.POEMS, corpus.AUTHORS, corpus.PERIODS)}
     for table in tables.values():
         assert table["poems"].sum() == len(kept)
-    assert tables[corpus.POEMS].set_index("source")["poems"]["shelf (es)"] == 20
+    assert tables[corpus.POEMS].set_index("source")["poems"]["depot (es)"] == 20
     assert "Ada Wren (es)" in set(tables[corpus.AUTHORS]["author"])
     periods = tables[corpus.PERIODS].set_index("period")["poems"]
     assert periods["17th century (es)"] == 5
     assert periods["undated (en)"] == (kept["year"].isna() & (kept["language"] == "en")).sum()
 
 
-def test_a_change_shows_what_went_and_what_cannot_be_seen():
+def test_a_change_marks_removals_and_spells_out_invisible_characters():
     before, after = change("caf\u00c3\u00a9 \u200bnoir", "café noir")
     assert "<del>Ã©</del>" in before
     assert "⟨U+200B⟩" in before
     assert "<ins>é</ins>" in after
 
 
-def test_what_a_change_pushed_out_of_sight_has_not_gone():
+def test_text_pushed_past_the_end_of_an_example_does_not_count_as_removed():
     before, after = change("[1]a river of the north", "a river of the north and")
     assert before == "<del>[1]</del>a river of the north"
     assert after == "a river of the north and"
 
 
-def told(stages, **changes):
+def warnings_of(stages, **changes):
     """The text of all warnings on the corpus of `stages` with columns of the poems kept changed."""
     rejects, kept, foreign, _, params = stages
     kept = kept.assign(**({"broken": False} | changes))
     dropped, tagged = pd.concat([rejects, foreign]), pd.concat([kept, foreign])
-    sources = corpus.source_rows(kept, dropped, {"shelf": {"pages": 50, "failed": 7}, "attic": {"stale": True}})
+    sources = corpus.source_rows(kept, dropped, {"depot": {"pages": 50, "failed": 7}, "attic": {"stale": True}})
     return " ".join(caution.text for caution in cautions(kept, tagged, sources, params.languages))
 
 
 def test_warnings_name_what_is_wrong(stages):
-    said = told(stages)
-    assert "in English: from so few" in said
+    said = warnings_of(stages)
+    assert "in English: a model will learn a style at most" in said
     assert "100% of the poems of attic were dropped" in said
-    assert "7 pages of shelf could not be fetched" in said
-    assert "attic did not answer" in said
-    assert "without a licence, from shelf" in said
-    assert "Ada Wren, wrote 100% of the poems in Spanish" in said
+    assert "7 pages of depot could not be downloaded" in said
+    assert "attic was unavailable" in said
+    assert "without a licence, from depot" in said
+    assert "Ada Wren wrote 100% of the poems in Spanish" in said
     assert "not balanced" not in said
 
 
 def test_a_corpus_of_one_language_is_not_balanced(stages):
-    assert "English has all the words, and none in Spanish" in told(stages, language="en")
+    assert "English has all the words, and none in Spanish" in warnings_of(stages, language="en")
 
 
 def test_poems_without_authors_are_counted(stages):
-    assert "20 poems in Spanish name no author" in told(stages, author=None)
+    assert "20 poems in Spanish have no author" in warnings_of(stages, author=None)
 
 
 def test_poems_with_lost_letters_are_counted(stages):
-    assert "kept poems have letters that were lost" in told(stages, broken=True)
-    assert "letters that were lost" not in told(stages)
+    assert "kept poems have lost letters" in warnings_of(stages, broken=True)
+    assert "lost letters" not in warnings_of(stages)

@@ -1,4 +1,4 @@
-"""What a run prints at its end: counts, figures, samples, the version, and where to look further."""
+"""What a run prints at its end: counts, metrics, samples, the version, and where to read on."""
 
 import io
 import subprocess
@@ -11,7 +11,7 @@ from rich.console import Console
 from pipeline.common.stage import BadInput
 from pipeline.common.tables import read_report, write_report, write_table
 from pipeline.metrics.measure import EVALUATED_SCHEMA
-from pipeline.reports.summary import figures_table, poems_table, summary
+from pipeline.reports.summary import metrics_table, poems_table, summary
 from tests.support.made_up import ROOT
 
 SHARES = ("language_adherence", "foreign_lines", "seq_rep_4", "repeated_lines", "loops", "ended")
@@ -23,9 +23,10 @@ def root(tmp_path):
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     clean = {"poems_in": 12, "poems_kept": 10, "rejected": {"too short": 2, "too long": 0}}
     tag = {"poems_in": 10, "poems_kept": 9, "kept": {"en": 5, "es": 4}, "rejected": {"other language": 1}}
-    evaluate = {"bits_per_byte": {"base": {"en": 1.5, "es": 1.7}, "tuned": {"en": 1.25, "es": 1.4}}}
+    values = {"bits_per_byte": {"base": {"en": 1.5, "es": 1.7}, "tuned": {"en": 1.25, "es": 1.4}}}
     for name in SHARES:
-        evaluate[name] = {writer: {"en": 0.5, "es": 0.125} for writer in ("base", "tuned", "human")}
+        values[name] = {writer: {"en": 0.5, "es": 0.125} for writer in ("base", "tuned", "human")}
+    evaluate = {"base": "gemma (4-bit weights)", "values": values}
     register = {"model": "estrofa", "version": 3, "alias": "challenger", "run_id": "abc"}
     reports = {"clean": clean, "tag": tag, "evaluate": evaluate, "register": register}
     for name, report in reports.items():
@@ -69,23 +70,25 @@ def test_a_reason_of_both_stages_is_counted_together(root):
     assert {"poems": "rejected: too short", "count": "5"} in poems_table(root)
 
 
-def test_figures_stand_before_and_after_beside_peoples(root):
-    rows = figures_table(root)
-    assert rows[0] == {"figure": "bits per byte", "language": "en", "base": "1.500", "tuned": "1.250", "human": "–"}
+def test_metrics_are_shown_before_and_after_beside_the_human_value(root):
+    rows = metrics_table(root)
+    assert rows[0] == {"metric": "bits per byte", "language": "en", "base": "1.500", "tuned": "1.250", "human": "–"}
     shares = dict.fromkeys(("base", "tuned", "human"), "12%")
-    assert rows[3] == {"figure": "wholly in its language", "language": "es", **shares}
+    assert rows[3] == {"metric": "wholly in its language", "language": "es", **shares}
     assert len(rows) == 2 * (1 + len(SHARES))
 
 
-def test_a_figure_that_a_language_lacks_is_no_row(root):
+def test_a_metric_that_a_language_lacks_has_no_row(root):
     report = read_report(root / "metrics/evaluate.json")
-    write_report(report | {"rhyme_density": {"base": {"es": 0.25}}}, root / "metrics/evaluate.json")
-    rows = [row for row in figures_table(root) if row["figure"] == "rhyme"]
-    assert rows == [{"figure": "rhyme", "language": "es", "base": "25%", "tuned": "–", "human": "–"}]
+    report["values"]["rhyme_density"] = {"base": {"es": 0.25}}
+    write_report(report, root / "metrics/evaluate.json")
+    rows = [row for row in metrics_table(root) if row["metric"] == "rhyme"]
+    assert rows == [{"metric": "rhyme", "language": "es", "base": "25%", "tuned": "–", "human": "–"}]
 
 
 def test_the_end_of_a_run_shows_samples_the_version_and_both_uis(root):
     text = printed(root)
+    assert "base: gemma (4-bit weights)" in text
     assert "English: “The kettle”" in text
     assert "Spanish: “La llave”, copla" in text
     assert "[b]plainly" in text

@@ -1,4 +1,4 @@
-"""Poems by people and the faults that figures are there to see, done to them on purpose."""
+"""Human poems, and the faults that metrics are there to find, made in them on purpose."""
 
 from functools import cache
 from random import Random

@@ -1,4 +1,4 @@
-"""A project as it stands before `evaluate`: split poems, a base, a tuned model and its run, all tiny."""
+"""A project that is ready for `evaluate`: split poems, a base, a tuned model and its run, all tiny."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from tests.support.made_up import forget_champions, made_up_poems, write_project
 
 @contextmanager
 def working_project(folder: Path, base: Path, mlflow_store: str) -> Iterator[Params]:
-    """Make `folder` such a project and, for the time, the working directory, its runs kept in `mlflow_store`."""
+    """Make `folder` such a project and the working directory while open, with its runs in `mlflow_store`."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
         patch.chdir(folder)
