@@ -1,6 +1,6 @@
-"""The command line: `estrofa write` for poems in the terminal, `estrofa export` to take a model elsewhere.
+"""The command line: `estrofa write` writes poems in the terminal, `estrofa export` takes a model elsewhere.
 
-What takes seconds to import is imported where it is used, so that `--help` answers at once.
+Slow imports are inside the commands that need them, so that `--help` answers at once.
 """
 
 import os
@@ -19,87 +19,92 @@ import click
 from pipeline.common.stage import BadInput
 
 if TYPE_CHECKING:
-    from app.terminal import Desk
+    from app.terminal import TerminalSession
 
-MODEL_HELP = "A folder, a version's number or an alias; by default the champion, or else the challenger."
+MODEL_HELP = "A folder, a version number or an alias. Default: the champion, or the challenger if there is none."
 
 
-class Faults(click.Group):
-    """Commands of which bad input ends in one sentence."""
+class OneSentenceErrors(click.Group):
+    """Commands that report bad input in one sentence instead of a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except BadInput as error:
-            refused = click.ClickException(str(error))
-            refused.exit_code = 2
-            raise refused from error
+            reported = click.ClickException(str(error))
+            reported.exit_code = 2
+            raise reported from error
 
 
-@click.group(cls=Faults)
+@click.group(cls=OneSentenceErrors)
 def main() -> None:
-    """Poems from the models that this repository makes."""
+    """Write poems with the models of this repository, and export them."""
 
 
 @main.command()
 @click.argument("first_line", default="")
-@click.option("--language", help="Its ISO 639-1 code; by default detected from the first line.")
-@click.option("--author", help="Write after an author.")
-@click.option("--style", help="Write in a style or form.")
-@click.option("--title", help="Write under a title.")
+@click.option("--language", help="ISO 639-1 code of the language. Default: detected from the first line.")
+@click.option("--author", help="Write in the manner of this author.")
+@click.option("--style", help="Write in this form or style.")
+@click.option("--title", help="Write under this title.")
 @click.option(
-    "--fuse",
+    "--blend",
     metavar="NAME:WEIGHT",
     multiple=True,
-    help="Write after several authors at once, in proportion; for a style, style=NAME:WEIGHT. Say it for each.",
+    help="Blend several authors or styles: AUTHOR:WEIGHT or style=STYLE:WEIGHT. Repeat it for each.",
 )
 @click.option("--model", help=MODEL_HELP)
-@click.option("--temperature", type=float, help="From 0, always the likeliest word, upwards.")
-@click.option("--max-words", type=int, help="Words at most.")
-@click.option("--stanzas", type=int, help="Stanzas at most.")
-@click.option("--seed", type=int, help="The same seed writes the same poem; by default another each time.")
-@click.option("--best-of", type=click.IntRange(1, 64), default=1, help="Write so many and show the best.")
-@click.option("-i", "--interactive", is_flag=True, help="Go on: again, another first line, keep, quit.")
+@click.option("--temperature", type=float, help="0 always takes the likeliest token; higher values take more chances.")
+@click.option("--max-words", type=int, help="The most words, counting the first line.")
+@click.option("--stanzas", type=int, help="The most stanzas.")
+@click.option("--seed", type=int, help="The same request and seed write the same poem. Default: random.")
+@click.option("--best-of", type=click.IntRange(1, 64), default=1, help="Write this many poems and show the best.")
+@click.option("-i", "--interactive", is_flag=True, help="Keep writing: another poem, a new first line, save, quit.")
 @click.option(
-    "--keep", type=click.Path(dir_okay=False, path_type=Path), default="poems.txt", help="Where `k` puts poems."
+    "--save-to",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="poems.txt",
+    help="The file that `s` saves to.",
 )
-def write(first_line: str, interactive: bool, keep: Path, seed: int | None, model: str | None, **asked: Any) -> None:
-    """Write a poem that starts with FIRST_LINE, or, without one, as many as you like.
+def write(
+    first_line: str, interactive: bool, save_to: Path, seed: int | None, model: str | None, **options: Any
+) -> None:
+    """Write a poem that starts with FIRST_LINE. Without it, write as many poems as you like.
 
     \b
     estrofa write "La llave de la casa que vendimos"
-    estrofa write "At noon the river" --fuse "Ann Gray:0.7" --fuse style=ballad:0.3
+    estrofa write "At noon the river" --blend "Ann Gray:0.7" --blend style=ballad:0.3
     """
-    from app.terminal import Desk
+    from app.terminal import TerminalSession
 
-    desk = Desk(model, **asked)
+    session = TerminalSession(model, **options)
     seeds = _seeds(seed)
     if first_line:
-        poem = desk.write(first_line, next(seeds))
+        poem = session.write(first_line, next(seeds))
         if interactive:
-            _go_on(desk, first_line, poem, seeds, keep)
+            _interact(session, first_line, poem, seeds, save_to)
     elif interactive or sys.stdin.isatty():
-        _go_on(desk, "", "", seeds, keep)
+        _interact(session, "", "", seeds, save_to)
     else:
-        desk.write("", next(seeds))
+        session.write("", next(seeds))
 
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--model", help=MODEL_HELP)
-@click.option("--gguf", is_flag=True, help="Add the weights as a GGUF file, for llama.cpp.")
-@click.option("--push", "repository", metavar="OWNER/NAME", help="Send it to the Hugging Face hub, with HF_TOKEN.")
+@click.option("--gguf", is_flag=True, help="Also write a GGUF file, for llama.cpp.")
+@click.option("--push", "repository", metavar="OWNER/NAME", help="Upload it to the Hugging Face hub, with HF_TOKEN.")
 def export(folder: Path, model: str | None, gguf: bool, repository: str | None) -> None:
-    """Put a model, all that must travel with it, and its figures into a new FOLDER."""
+    """Write a model with its tokenizer, card, licences and metrics to a new FOLDER."""
     from app.terminal import find_model
     from pipeline.common.params import load_params
     from pipeline.release.export import export_folder, push
 
     source, version = find_model(model, load_params())
     export_folder(source, folder, version and version.description, gguf)
-    click.echo(f"{folder} holds the model; transformers loads it as it is")
+    click.echo(f"Wrote the model to {folder}; transformers can load it from there")
     if repository:
-        click.echo(f"It is at {push(folder, repository)}, for its owner's eyes until they open it")
+        click.echo(f"Uploaded it to {push(folder, repository)}. It is private until you make it public.")
 
 
 @main.command()
@@ -119,9 +124,9 @@ def check(source: str) -> None:
         click.echo(line)
 
 
-def _go_on(desk: "Desk", first_line: str, poem: str, seeds: Iterator[int], keep: Path) -> None:
-    """Ask what next until there is nothing more."""
-    click.echo("Enter: write another. k: keep it. q: quit. Anything else: a new first line.", err=True)
+def _interact(session: "TerminalSession", first_line: str, poem: str, seeds: Iterator[int], save_to: Path) -> None:
+    """Ask what to do next until the answer is q or the end of input."""
+    click.echo("Enter: write another. s: save this one. q: quit. Anything else: a new first line.", err=True)
     while True:
         try:
             answer = input("> ").strip()
@@ -129,20 +134,20 @@ def _go_on(desk: "Desk", first_line: str, poem: str, seeds: Iterator[int], keep:
             return
         if answer == "q":
             return
-        if answer == "k":
-            with keep.open("a", encoding="utf-8") as file:
+        if answer == "s":
+            with save_to.open("a", encoding="utf-8") as file:
                 file.write(f"{poem}\n\n\n")
-            click.echo(f"Kept in {keep}", err=True)
+            click.echo(f"Saved to {save_to}", err=True)
             continue
         first_line = answer or first_line
         try:
-            poem = desk.write(first_line, next(seeds))
+            poem = session.write(first_line, next(seeds))
         except BadInput as error:
             click.echo(str(error), err=True)
 
 
 def _seeds(first: int | None) -> Iterator[int]:
-    """Seeds from one on, or at random."""
+    """Consecutive seeds, from the first one or a random one."""
     seed = random.SystemRandom().getrandbits(32) if first is None else first
     while True:
         yield seed

@@ -20,50 +20,50 @@ templates = Jinja2Templates(HERE / "templates")
 
 
 @cache
-def interfaces() -> dict[str, dict[str, Any]]:
-    """The words of the interface, by language; a language more is a file more in `texts`."""
+def translations() -> dict[str, dict[str, Any]]:
+    """The texts of the page by language. To add a language, add a file to `texts`."""
     return {path.stem: YAML(typ="safe").load(path.read_text("utf-8")) for path in sorted((HERE / "texts").iterdir())}
 
 
-def preferred(accept_language: str) -> str:
-    """The interface's language that a browser likes best, by its Accept-Language; English where it likes none."""
-    wishes = []
+def preferred_language(accept_language: str) -> str:
+    """The translation that an Accept-Language header prefers; English if there is none."""
+    preferences = []
     for place, part in enumerate(accept_language.split(",")):
         tag, _, quality = part.strip().partition(";q=")
         try:
-            wishes.append((-float(quality or 1), place, tag[:2].lower()))
+            preferences.append((-float(quality or 1), place, tag[:2].lower()))
         except ValueError:
             continue
-    return next((tag for _, _, tag in sorted(wishes) if tag in interfaces()), "en")
+    return next((tag for _, _, tag in sorted(preferences) if tag in translations()), "en")
 
 
 @router.get("/")
 async def home(request: Request) -> Response:
-    """On to the page in the reader's language."""
-    language = preferred(request.headers.get("accept-language", ""))
-    return RedirectResponse(request.url_for("read", language=language).path, 307, {"Vary": "Accept-Language"})
+    """Redirect to the page in the reader's language."""
+    language = preferred_language(request.headers.get("accept-language", ""))
+    return RedirectResponse(request.url_for("show_page", language=language).path, 307, {"Vary": "Accept-Language"})
 
 
 @router.get("/{language}", response_class=HTMLResponse)
-async def read(request: Request, language: str) -> Response:
+async def show_page(request: Request, language: str) -> Response:
     """The page."""
-    if language not in interfaces():
+    if language not in translations():
         raise HTTPException(404, "There is no such page.")
     service = request.app.state.service
     context = {
         "language": language,
-        "interfaces": {code: texts["name"] for code, texts in interfaces().items()},
-        "texts": interfaces()[language],
+        "page_languages": {code: texts["name"] for code, texts in translations().items()},
+        "texts": translations()[language],
         "poem_languages": service.params.languages,
         "defaults": service.params.generation,
         "limits": {
-            "opening": schema.LONGEST_OPENING,
-            "field": schema.LONGEST_FIELD,
-            "words": schema.MOST_WORDS,
-            "seed": schema.LARGEST_SEED,
+            "first_line": schema.MAX_FIRST_LINE,
+            "field": schema.MAX_FIELD,
+            "words": schema.MAX_WORDS,
+            "seed": schema.MAX_SEED,
         },
-        "rivals": list(combinations(get_args(schema.Role), 2)),
-        "voices": service.voices,
+        "pairs": list(combinations(get_args(schema.Role), 2)),
+        "suggestions": service.suggestions,
     }
     headers = {"Content-Security-Policy": POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
     return templates.TemplateResponse(request, "page.html", context, headers=headers)

@@ -1,4 +1,4 @@
-"""What the API takes and gives, as typed classes from which FastAPI checks requests and draws the OpenAPI page."""
+"""Requests and responses of the API as typed classes, which FastAPI validates and shows on the OpenAPI page."""
 
 from typing import Annotated, Literal
 
@@ -8,116 +8,122 @@ from pipeline.common.params import LanguageCode
 
 Role = Literal["champion", "challenger", "base"]
 Side = Literal["left", "right"]
+Choice = Literal["left", "right", "neither"]
 
-LONGEST_OPENING = 500  # characters of the lines a poem starts with
-LONGEST_FIELD = 100  # characters of an author, a style, a title
-MOST_WORDS = 400  # of one poem
-LARGEST_SEED = 2**32 - 1
+MAX_FIRST_LINE = 500  # characters
+MAX_FIELD = 100  # characters of an author, a style or a title
+MAX_WORDS = 400
+MAX_SEED = 2**32 - 1
 
-Field100 = Annotated[str, Field(max_length=LONGEST_FIELD)]
+ShortText = Annotated[str, Field(max_length=MAX_FIELD)]
 
 
-class Strict(BaseModel):
-    """A request: a key that is not declared is refused, not overlooked."""
+class StrictModel(BaseModel):
+    """A request; unknown keys are errors."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Voice(Strict):
-    """Whose hand, or what form, a poem should be in."""
+class AuthorAndStyle(StrictModel):
+    """Whose manner and what form or style a poem is written in."""
 
-    author: Field100 | None = None
-    style: Field100 | None = None
-
-
-class Blend(Voice):
-    """A second voice, mixed into the first token by token."""
-
-    weight: float = Field(default=0.5, gt=0, lt=1, description="the second voice's share of every next word")
+    author: ShortText | None = None
+    style: ShortText | None = None
 
 
-class Wish(Voice):
-    """The poem that is asked for; what is left out, the model's settings decide."""
+class Blend(AuthorAndStyle):
+    """A second author or style, blended with the first at every token."""
 
-    first_line: str = Field(default="", max_length=LONGEST_OPENING, description="the line or lines it starts with")
+    weight: float = Field(
+        default=0.5, gt=0, lt=1, description="weight of this second author or style; the first has 1 - weight"
+    )
+
+
+class GenerationRequest(AuthorAndStyle):
+    """A poem to write. Anything left out takes its default from params.yaml."""
+
+    first_line: str = Field(default="", max_length=MAX_FIRST_LINE, description="the line or lines the poem starts with")
     language: LanguageCode | None = Field(default=None, description="by default that of the first line")
-    title: Field100 | None = None
+    title: ShortText | None = None
     blend: Blend | None = None
-    max_words: int | None = Field(default=None, ge=1, le=MOST_WORDS, description="added to the first line at most")
-    stanzas: int | None = Field(default=None, ge=1, le=50)
-    temperature: float | None = Field(default=None, ge=0, le=5, description="0 always takes the likeliest word")
+    max_words: int | None = Field(
+        default=None, ge=1, le=MAX_WORDS, description="the most words to add to the first line"
+    )
+    stanzas: int | None = Field(default=None, ge=1, le=50, description="the most stanzas")
+    temperature: float | None = Field(default=None, ge=0, le=5, description="0 always takes the likeliest token")
     top_p: float | None = Field(default=None, gt=0, le=1)
     top_k: int | None = Field(default=None, ge=0, le=1000, description="0 for no limit")
     seed: int | None = Field(
         default=None,
         ge=0,
-        le=LARGEST_SEED,
-        description="the same seed gives the same poem, but for rounding where a bfloat16 model writes many at once",
+        le=MAX_SEED,
+        description="the same request with the same seed gives the same poem; in bfloat16, rounding may change it when "
+        "many poems are written at once",
     )
 
 
-class PoemRequest(Wish):
-    """A poem, from one of the models."""
+class PoemRequest(GenerationRequest):
+    """A poem to be written by the model in a role."""
 
     model: Role = "champion"
 
 
-class ComparisonRequest(Wish):
-    """The same poem from two models, which are named only after the vote."""
+class ComparisonRequest(GenerationRequest):
+    """A poem to be written by two models, which are named after the vote."""
 
     models: tuple[Role, Role] = ("champion", "challenger")
 
 
-class Version(BaseModel):
-    """Which model wrote: a version in the registry, or a folder known by the hash of its weights."""
+class ModelVersion(BaseModel):
+    """A version in the registry, or a folder or base with the hash of its weights as its version."""
 
     name: str
     version: str
 
 
 class PoemAnswer(BaseModel):
-    """A poem, and all it takes to have it written again."""
+    """A finished poem, and what it takes to write it again."""
 
     kind: Literal["poem"] = "poem"
     text: str
-    ended: bool = Field(description="whether the model ended it, or a limit")
+    ended: bool = Field(description="true if the model ended the poem, false if a limit cut it off")
     language: str
     seed: int
-    model: Version
+    model: ModelVersion
 
 
 class Begun(BaseModel):
-    """The first thing a stream says: who writes."""
+    """The first event of a stream."""
 
     kind: Literal["begun"] = "begun"
     language: str
     seed: int
-    model: Version
+    model: ModelVersion
 
 
-class Words(BaseModel):
-    """What has been written since the last time, whole words with the spaces and line breaks around them."""
+class NewWords(BaseModel):
+    """What was written since the last event: whole words with the spaces and line breaks around them."""
 
     kind: Literal["words"] = "words"
     text: str
 
 
-class Fault(BaseModel):
-    """The poem cannot be finished."""
+class StreamError(BaseModel):
+    """The last event of a stream whose poem could not be finished."""
 
-    kind: Literal["fault"] = "fault"
+    kind: Literal["error"] = "error"
     detail: str
 
 
-StreamedPoem = Annotated[Begun | Words | PoemAnswer | Fault, Field(discriminator="kind")]
+PoemEvent = Annotated[Begun | NewWords | PoemAnswer | StreamError, Field(discriminator="kind")]
 
 
-class BlindWords(Words):
+class BlindWords(NewWords):
     side: Side
 
 
 class BlindPoem(BaseModel):
-    """A finished poem whose writer is not told yet."""
+    """A finished poem of a comparison, without its model."""
 
     kind: Literal["poem"] = "poem"
     side: Side
@@ -125,52 +131,52 @@ class BlindPoem(BaseModel):
 
 
 class Ballot(BaseModel):
-    """The last thing a comparison says: where to vote."""
+    """The last event of a comparison: the id to vote with."""
 
     kind: Literal["ballot"] = "ballot"
     id: str
 
 
-StreamedComparison = Annotated[BlindWords | BlindPoem | Ballot | Fault, Field(discriminator="kind")]
+ComparisonEvent = Annotated[BlindWords | BlindPoem | Ballot | StreamError, Field(discriminator="kind")]
 
 
-class Vote(Strict):
-    choice: Side | Literal["neither"]
+class Vote(StrictModel):
+    choice: Choice
 
 
-class Tally(Version):
-    """A model and how people have voted on it; a base model, which has no version, keeps no count."""
+class VoteCount(ModelVersion):
+    """A model and its votes; a base or a folder, which has no version, has no count."""
 
     votes_won: int | None
     votes_cast: int | None
 
 
 class VoteAnswer(BaseModel):
-    left: Tally
-    right: Tally
+    left: VoteCount
+    right: VoteCount
 
 
-class Served(BaseModel):
-    """A role, the model in it, and what kept a newer one out of it."""
+class RoleStatus(BaseModel):
+    """A role, its model, and why a newer model is not served in it."""
 
     role: Role
-    model: Version | None
-    fault: str | None = None
+    model: ModelVersion | None
+    error: str | None = None
 
 
 class Models(BaseModel):
-    models: list[Served]
+    models: list[RoleStatus]
 
 
 class Readiness(Models):
     ready: bool
 
 
-class Alive(BaseModel):
+class Health(BaseModel):
     alive: bool
 
 
-class Problem(BaseModel):
+class Error(BaseModel):
     """What is wrong, in one sentence."""
 
     detail: str

@@ -16,55 +16,56 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app import api, page
-from app.meters import Meters
-from app.scribe import Busy, Scribe
+from app.generation_worker import GenerationWorker, QueueFull
+from app.model_pool import LoadFailed, ModelPool, NoModel
 from app.settings import Settings, load_settings
-from app.shelf import NotServed, Shelf
-from app.voices import known_voices
-from app.votes import AlreadyDecided, UnknownComparison, Votes
+from app.suggestions import known_authors_and_styles
+from app.telemetry import Telemetry
+from app.votes import AlreadyDecided, UnknownComparison, VoteNotCounted, Votes
 from pipeline.common.params import Params, load_params
-from pipeline.common.stage import BadInput, stage
+from pipeline.common.stage import stage
 
 STATIC = Path(__file__).parent / "static"
-LONGEST_BODY = 32_768  # bytes
-STATUSES = {NotServed: 404, UnknownComparison: 404, AlreadyDecided: 409, BadInput: 503}
+MAX_BODY = 32_768  # bytes
+STATUS_OF = {NoModel: 404, LoadFailed: 503, UnknownComparison: 404, AlreadyDecided: 409, VoteNotCounted: 503}
 
 
 def create_app(params: Params, settings: Settings) -> FastAPI:
-    """The server as an ASGI application; models are loaded when it starts."""
-    meters = Meters()
-    scribe = Scribe(settings.queue_size, meters)
+    """The server as an ASGI application; it loads models when it starts."""
+    telemetry = Telemetry()
+    worker = GenerationWorker(settings.queue_size, telemetry)
+    models = ModelPool(params, settings, telemetry)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        scribe.start()
-        following = asyncio.create_task(app.state.service.shelf.follow())
+        worker.start()
+        following = asyncio.create_task(models.follow_registry())
         yield
         following.cancel()
-        scribe.stop()
+        worker.stop()
 
     app = FastAPIOffline(
         title="Estrofa",
-        description="Poems in English and Spanish from the models of the registry.",
+        description="Poems in English and Spanish from the models in the registry.",
         version="1",
         redoc_url=None,
         lifespan=lifespan,
         telemetry={"auto_configure": False},
     )
-    app.state.service = api.Service(params, Shelf(params, settings, meters), scribe, Votes(), meters, known_voices())
+    app.state.service = api.Service(params, models, worker, Votes(), telemetry, known_authors_and_styles())
     app.include_router(api.router)
     app.include_router(page.router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(BodyLimit)
-    app.add_exception_handler(Busy, _busy)
+    app.add_exception_handler(QueueFull, _queue_full)
     app.add_exception_handler(RequestValidationError, _invalid)
-    for error in STATUSES:
-        app.add_exception_handler(error, _refused)
+    for error in STATUS_OF:
+        app.add_exception_handler(error, _error)
     return app
 
 
 class BodyLimit:
-    """Refuses requests whose body is longer than any poem's wish, or of a length they do not say."""
+    """Rejects requests whose body is longer than any valid one, or whose length is unknown."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -73,25 +74,25 @@ class BodyLimit:
         if scope["type"] == "http":
             headers = Headers(scope=scope)
             status = 411 if "transfer-encoding" in headers else 413
-            if status == 411 or int(headers.get("content-length", 0)) > LONGEST_BODY:
-                problem = f"Say the body's length; it may be {LONGEST_BODY} bytes."
-                return await JSONResponse({"detail": problem}, status)(scope, receive, send)
+            if status == 411 or int(headers.get("content-length", 0)) > MAX_BODY:
+                detail = f"Send a body of at most {MAX_BODY} bytes, with its Content-Length."
+                return await JSONResponse({"detail": detail}, status)(scope, receive, send)
         await self.app(scope, receive, send)
 
 
-async def _busy(request: Request, error: Busy) -> JSONResponse:
+async def _queue_full(request: Request, error: QueueFull) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, 429, {"Retry-After": str(error.retry_after)})
 
 
-async def _refused(request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"detail": str(error)}, STATUSES[type(error)])
+async def _error(request: Request, error: Exception) -> JSONResponse:
+    return JSONResponse({"detail": str(error)}, STATUS_OF[type(error)])
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> JSONResponse:
-    """The first thing that is wrong with a request, in the form of all other problems."""
-    fault = error.errors()[0]
-    detail = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-    return JSONResponse({"detail": detail.encode("utf-8", "replace").decode()}, 422)  # keys sent may not even be text
+    """The first validation error, in the form of all other errors."""
+    first = error.errors()[0]
+    detail = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return JSONResponse({"detail": detail.encode("utf-8", "replace").decode()}, 422)  # a key may hold lone surrogates
 
 
 @stage

@@ -1,4 +1,4 @@
-"""Poems in a terminal: a model at hand, requests as the command line words them, words shown as they come."""
+"""Poems in a terminal: find a model, turn options into a request, and show the words as they come."""
 
 import sys
 from dataclasses import replace
@@ -11,7 +11,7 @@ from pipeline.common.params import Params, changed, load_params
 from pipeline.common.stage import BadInput
 from pipeline.generation.best_of import write_best
 from pipeline.generation.decoder import Decoder
-from pipeline.generation.sequence import Fusion
+from pipeline.generation.sequence import Blend, whole_words
 from pipeline.metrics.text import language_of
 from pipeline.modeling.base import best_device, load_base
 from pipeline.modeling.prompt import Request
@@ -21,10 +21,10 @@ CLEAR_LINE = "\r\x1b[2K"
 
 
 def find_model(model: str | None, params: Params) -> tuple[Path, ModelVersion | None]:
-    """The folder of the model that is asked for, and its version where it is one of the registry.
+    """The folder of a model, and its version if it is in the registry.
 
     Args:
-        model: a folder, a version's number or an alias; None for the champion, or the challenger where there is none.
+        model: a folder, a version number or an alias; None for the champion, or the challenger if there is none.
 
     Raises:
         BadInput: there is no such model.
@@ -44,19 +44,19 @@ def find_model(model: str | None, params: Params) -> tuple[Path, ModelVersion | 
     raise BadInput(f"--model {model}", f"neither a folder nor an alias of {name}", remedy)
 
 
-class Desk:
-    """A loaded model, and what every poem written with it is asked for.
+class TerminalSession:
+    """A loaded model, and the options that all poems of a session share.
 
     Args:
         model: as for `find_model`.
         language: of all poems; None to detect it from each first line.
         author, style, title: of all poems.
-        fuse: `AUTHOR:WEIGHT`, `author=NAME:WEIGHT` or `style=NAME:WEIGHT`, to be followed at once.
-        best_of: poems written for each one that is shown.
-        changes: of the sampling in params.yaml; None leaves it.
+        blend: `AUTHOR:WEIGHT`, `author=NAME:WEIGHT` or `style=NAME:WEIGHT` for each part.
+        best_of: how many poems to write for each one shown.
+        changes: to the sampling in params.yaml; None leaves a value as it is.
 
     Raises:
-        BadInput: one of them cannot be had.
+        BadInput: an option is not allowed, or there is no such model.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Desk:
         author: str | None = None,
         style: str | None = None,
         title: str | None = None,
-        fuse: tuple[str, ...] = (),
+        blend: tuple[str, ...] = (),
         best_of: int = 1,
         **changes: float | None,
     ) -> None:
@@ -75,21 +75,21 @@ class Desk:
         if language not in (None, *self.languages):
             raise BadInput("--language", f"{language!r} is not one of params.yaml", f"Choose from {self.languages}")
         self.language, self.fields = language, {"author": author, "style": style, "title": title}
-        self.fused = [_fused(each) for each in fuse]
+        self.blend = [_blend_part(part) for part in blend]
         given = {name: value for name, value in changes.items() if value is not None}
         self.sampling = changed(params.generation, given, lambda name: f"--{name}".replace("_", "-"))
         logging.disable_progress_bar()
         folder, _ = find_model(model, params)
         self.model, self.tokenizer = load_base(folder, best_device())
 
-    def request(self, first_line: str) -> Request | Fusion:
-        """What is asked for with a first line, in its own language where none was named."""
+    def request(self, first_line: str) -> Request | Blend:
+        """The request for a first line, in its own language if the session has none."""
         language = self.language or language_of(first_line, self.languages) or self.languages[0]
         request = Request(language, first_line=first_line, **self.fields)
-        return [(replace(request, **field), weight) for field, weight in self.fused] or request
+        return [(replace(request, **field), weight) for field, weight in self.blend] or request
 
     def write(self, first_line: str, seed: int) -> str:
-        """Write a poem to standard output, word by word where a person looks on, and return it.
+        """Write a poem to standard output, word by word if that is a terminal, and return it.
 
         Raises:
             BadInput: the first line leaves no room for a poem.
@@ -108,25 +108,19 @@ class Desk:
             if progress.poem is not None:
                 break
             if sys.stdout.isatty():
-                whole = _whole_words(progress.text)
-                print(whole[len(shown) :], end="", flush=True)
-                shown = whole
+                text = whole_words(progress.text)
+                print(text[len(shown) :], end="", flush=True)
+                shown = text
         text = progress.poem.text
-        if not text.startswith(shown.rstrip()):  # a limit cut the last line off
+        if not text.startswith(shown.rstrip()):  # a limit cut off the last line, which is shown already
             shown = shown[: shown.rindex("\n") + 1] if "\n" in shown else ""
             print(CLEAR_LINE, end="")
         print(text[len(shown) :], flush=True)
         return text
 
 
-def _whole_words(text: str) -> str:
-    """A text without the word that may go on."""
-    cut = max(text.rfind(" "), text.rfind("\n"))
-    return text[: cut + 1]
-
-
-def _fused(part: str) -> tuple[dict[str, str], float]:
-    """A field and a weight from `style=soneto:0.5`."""
+def _blend_part(part: str) -> tuple[dict[str, str], float]:
+    """A field and its weight, from `style=soneto:0.5`."""
     named, _, weight = part.rpartition(":")
     field, equals, value = named.partition("=")
     if not equals:
@@ -137,4 +131,4 @@ def _fused(part: str) -> tuple[dict[str, str], float]:
         return {field: value.strip()}, float(weight)
     except ValueError as error:
         problem = "not a name and a weight"
-        raise BadInput(f"--fuse {part!r}", problem, "Write it as 'AUTHOR:0.5' or 'style=STYLE:0.5'") from error
+        raise BadInput(f"--blend {part!r}", problem, "Write it as 'AUTHOR:0.5' or 'style=STYLE:0.5'") from error

@@ -1,4 +1,4 @@
-"""A corpus made larger by copies of its poems that are not duplicates of one another."""
+"""Enlarge a corpus with copies of its poems that are not duplicates of each other."""
 
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -7,7 +7,7 @@ from random import Random
 
 
 def shuffled(text: str, copy: int) -> str:
-    """A poem of the same words in another order: lines keep their numbers of words, stanzas theirs of lines."""
+    """A poem with its words in another order; lines keep their numbers of words, stanzas their numbers of lines."""
     lines = [line.split() for line in text.split("\n")]
     words = [word for line in lines for word in line]
     Random(f"{copy}:{text}").shuffle(words)
@@ -16,12 +16,12 @@ def shuffled(text: str, copy: int) -> str:
 
 
 def write_copies(records: Callable[[], Iterable[dict]], size: int, folder: Path) -> None:
-    """Write a corpus `size` times as large, a file of JSON lines for each copy; the first is the corpus itself.
+    """Write a corpus `size` times as large, one JSON Lines file per copy; the first is the corpus itself.
 
     Args:
-        records: gives the raw records anew at each call, so that none need be held.
-        size: how many times.
-        folder: an empty one.
+        records: iterates over the raw records anew at each call, so that they need not fit in memory.
+        size: number of copies, counting the first.
+        folder: where to write; it must be empty.
     """
 
     def lines(copy: int) -> Iterator[str]:

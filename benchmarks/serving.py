@@ -1,15 +1,14 @@
-"""The API over one model: seconds to the first word, tokens a second, and what a crowd does to it.
+"""The API with one model: time to the first word, tokens per second, and 50 clients at once.
 
     python -m benchmarks.serving [--model FOLDER_OR_BASE] [--seconds 60] [--write PAGE]
 
 Two servers, one after the other, on loopback and on all cores:
 
-- ours: `python -m app.server`, which batches its readers and streams words;
-- plain: `transformers.generate` behind a FastAPI route, as the GPT-2 project this one began with served its model: a
-  thread for each request, an answer once the whole poem is there.
+- ours: `python -m app.server`, which batches its requests and streams words;
+- plain: `transformers.generate` behind a FastAPI route, a thread per request, which answers with the whole poem.
 
-Each is read by one reader and by four at once, who ask for one poem after the other. Then fifty clients read from ours
-for `--seconds`, and its answers are counted and its memory looked at.
+Each serves one reader, and then four at once, who request one poem after another. Then 50 clients load ours for
+`--seconds`, while its status codes are counted and its memory is measured.
 """
 
 import argparse
@@ -38,14 +37,14 @@ from pipeline.common.params import load_params
 from pipeline.modeling.base import resolve_base
 
 LINE = "The kettle knows the hour before the clock,"
-WORDS = 80  # that ours adds to the line
-TOKENS = 100  # that plain adds, about as many words
-POEMS = 3  # that each reader asks for
-CROWD = 50
+WORDS = 80  # that ours writes after the line
+TOKENS = 100  # that plain writes after it, about as many words
+POEMS = 3  # per reader
+CLIENTS = 50
 
 
 def serve_plain(folder: str, port: int) -> None:
-    """The other server."""
+    """Run the other server."""
     tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModelForCausalLM.from_pretrained(folder)
     app = FastAPI()
 
@@ -65,7 +64,7 @@ def serve_plain(folder: str, port: int) -> None:
 
 @contextmanager
 def running(command: list[str], port: int, environment: dict[str, str]) -> Iterator[psutil.Process]:
-    """A server as a process of its own, once it is ready."""
+    """A server in its own process, from when it is ready until the block ends."""
     with (
         tempfile.TemporaryFile() as log,
         psutil.Popen(command, env={**os.environ, **environment}, stdout=log, stderr=log) as process,
@@ -91,56 +90,56 @@ def free_port() -> int:
 
 
 @dataclass
-class Reading:
-    """What a reader sees of one poem: seconds until its first new word is there, and until its end."""
+class Timing:
+    """Seconds until the first new word of a poem and until its end, and its tokens if the server says them."""
 
     first_word: float
     whole: float
     tokens: int
 
 
-async def read_ours(client: httpx.AsyncClient) -> Reading:
+async def read_ours(client: httpx.AsyncClient) -> Timing:
     start, text, first_word = time.perf_counter(), "", 0.0
-    wish = {"first_line": LINE, "max_words": WORDS}
-    async with client.stream("POST", "/api/poems/stream", json=wish) as response:
+    request = {"first_line": LINE, "max_words": WORDS}
+    async with client.stream("POST", "/api/poems/stream", json=request) as response:
         async for line in response.aiter_lines():
             text += json.loads(line)["text"] if '"kind":"words"' in line else ""
             if not first_word and len(text.split()) > len(LINE.split()):
                 first_word = time.perf_counter() - start
-    return Reading(first_word, time.perf_counter() - start, 0)
+    return Timing(first_word, time.perf_counter() - start, 0)
 
 
-async def read_plain(client: httpx.AsyncClient) -> Reading:
+async def read_plain(client: httpx.AsyncClient) -> Timing:
     start = time.perf_counter()
     response = await client.post("/generate", params={"prompt": LINE})
     seconds = time.perf_counter() - start
-    return Reading(seconds, seconds, response.json()["tokens"])
+    return Timing(seconds, seconds, response.json()["tokens"])
 
 
-async def measure(port: int, readers: int, read: Callable[[httpx.AsyncClient], Awaitable[Reading]]) -> Row:
-    """Readers who ask at once: seconds to the first word, median and worst, and a poem; tokens a second of them all."""
+async def measure(port: int, readers: int, read: Callable[[httpx.AsyncClient], Awaitable[Timing]]) -> Row:
+    """A row of the table, for so many readers at once."""
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=None) as client:
 
-        async def reader() -> list[Reading]:
+        async def reader() -> list[Timing]:
             return [await read(client) for _ in range(POEMS)]
 
         before, start = await written(client), time.perf_counter()
-        readings = [reading for part in await asyncio.gather(*(reader() for _ in range(readers))) for reading in part]
+        timings = [timing for part in await asyncio.gather(*(reader() for _ in range(readers))) for timing in part]
         seconds = time.perf_counter() - start
-        tokens = sum(reading.tokens for reading in readings) or await written(client) - before
-    first = [reading.first_word for reading in readings]
-    whole = statistics.median(reading.whole for reading in readings)
+        tokens = sum(timing.tokens for timing in timings) or await written(client) - before
+    first = [timing.first_word for timing in timings]
+    whole = statistics.median(timing.whole for timing in timings)
     return readers, f"{statistics.median(first):.2f}", f"{max(first):.2f}", f"{whole:.1f}", f"{tokens / seconds:.1f}"
 
 
 async def written(client: httpx.AsyncClient) -> int:
-    """Tokens that our server has written so far, by its own figures; 0 for the other server, which keeps none."""
+    """Tokens that our server has written so far, from its own metrics; 0 for the other server, which has none."""
     lines = (await client.get("/metrics")).text.splitlines()
     return sum(int(float(line.split()[-1])) for line in lines if line.startswith("estrofa_tokens_total"))
 
 
-async def crowd(port: int, server: psutil.Process, seconds: float) -> list[Row]:
-    """What fifty clients are answered, who come back as soon as they may, and the memory before and after."""
+async def load(port: int, server: psutil.Process, seconds: float) -> list[Row]:
+    """The answers that many clients get who retry as soon as they may, and the server's memory early and at the end."""
     answers: Counter[int] = Counter()
 
     async def reader(client: httpx.AsyncClient, deadline: float) -> None:
@@ -154,9 +153,9 @@ async def crowd(port: int, server: psutil.Process, seconds: float) -> list[Row]:
         base_url=f"http://127.0.0.1:{port}", timeout=None, limits=httpx.Limits(max_connections=None)
     ) as client:
         memory = []
-        for part in (seconds / 6, seconds * 5 / 6):  # the first fills buffers that then stay
+        for part in (seconds / 6, seconds * 5 / 6):  # the first part fills buffers that then stay
             deadline = time.monotonic() + part
-            await asyncio.gather(*(reader(client, deadline) for _ in range(CROWD)))
+            await asyncio.gather(*(reader(client, deadline) for _ in range(CLIENTS)))
             memory.append(server.memory_info().rss / 1e6)
     counts = [(f"answers with status {status}", f"{count:,}") for status, count in sorted(answers.items())]
     marks = [
@@ -168,7 +167,7 @@ async def crowd(port: int, server: psutil.Process, seconds: float) -> list[Row]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="models/poet" if Path("models/poet").is_dir() else load_params().base)
-    parser.add_argument("--seconds", type=float, default=60, help="how long the crowd reads")
+    parser.add_argument("--seconds", type=float, default=60, help="how long the 50 clients load the server")
     parser.add_argument("--write", type=Path, metavar="PAGE", help="write the tables to this Markdown page too")
     parser.add_argument("--plain", type=int, metavar="PORT", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -182,17 +181,18 @@ def main() -> None:
     with running([sys.executable, "-m", "app.server"], port, ours) as server:
         for readers in (1, 4):
             rows.append(("ours", *asyncio.run(measure(port, readers, read_ours))))
-        met = asyncio.run(crowd(port, server, arguments.seconds))
+        answered = asyncio.run(load(port, server, arguments.seconds))
     plain = [sys.executable, "-m", "benchmarks.serving", "--model", folder, "--plain", str(port)]
     with running(plain, port, {}):
         for readers in (1, 4):
             rows.append(("plain", *asyncio.run(measure(port, readers, read_plain))))
-    header = ("server", "readers", "s to the first word, median", "worst", "s a poem, median", "tokens/s, all readers")
-    tables = f"## {Path(folder).name}, read by one and by four\n\n{markdown(header, rows)}"
-    tables += f"\n## {CROWD} clients for {arguments.seconds:.0f} s\n\n{markdown(('', 'ours'), met)}"
+    seconds = ("s to the first word, median", "worst", "s per poem, median")
+    header = ("server", "readers", *seconds, "tokens/s, all readers")
+    tables = f"## {Path(folder).name}, with one reader and with four\n\n{markdown(header, rows)}"
+    tables += f"\n## {CLIENTS} clients for {arguments.seconds:.0f} s\n\n{markdown(('', 'ours'), answered)}"
     print(tables)
     if arguments.write:
-        write_page(arguments.write, "Reading from one model, alone and in company", "benchmarks.serving", tables)
+        write_page(arguments.write, "Serving one model", "benchmarks.serving", tables)
     return None
 
 

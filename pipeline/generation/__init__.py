@@ -1,1 +1,1 @@
-"""How a poem is written: the decoder, sampling, loops, and the best of n."""
+"""How poems are written: token by token in a batch, without loops, and the best of several."""

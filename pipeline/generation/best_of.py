@@ -1,4 +1,4 @@
-"""The best of several poems written for one request, by their faults; docs/writing.md says which, and why so."""
+"""The best of several poems for one request: the one with the lowest penalties, which docs/writing.md explains."""
 
 from collections.abc import Sequence
 from random import Random
@@ -8,19 +8,19 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from pipeline.common.params import Generation
 from pipeline.common.text import words_of
 from pipeline.generation.decoder import write_poems
-from pipeline.generation.sequence import Fusion, Poem
+from pipeline.generation.sequence import Blend, Poem
 from pipeline.metrics import text as text_metrics
 from pipeline.metrics.novelty import copied
 from pipeline.modeling.prompt import Request, languages_of
 
 
-def faults(poem: Poem, language: str, languages: Sequence[str], training: Sequence[str] = ()) -> dict[str, float]:
-    """What is wrong with a poem; each from 0, nothing, to 1, all of it.
+def penalties(poem: Poem, language: str, languages: Sequence[str], training: Sequence[str] = ()) -> dict[str, float]:
+    """What is wrong with a poem, each from 0 (nothing) to 1 (all of it).
 
     Args:
-        language: that was asked for.
-        languages: those a line may be taken for.
-        training: poems that it should not copy.
+        language: the one asked for.
+        languages: those that a line is judged among.
+        training: poems it should not copy.
     """
     text = poem.text
     found = {
@@ -40,7 +40,7 @@ def faults(poem: Poem, language: str, languages: Sequence[str], training: Sequen
 def write_best(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
-    requests: Sequence[Request | Fusion],
+    requests: Sequence[Request | Blend],
     samplings: Sequence[Generation],
     seeds: Sequence[int],
     candidates: int,
@@ -49,10 +49,10 @@ def write_best(
     batch_size: int = 16,
     progress: str | None = None,
 ) -> list[Poem]:
-    """Write several poems for each request and return the one with the fewest faults, of equal ones the first.
+    """Write several poems for each request and return the one with the lowest sum of penalties; the first of equals.
 
     Args:
-        candidates: poems a request; the first is the one that `write_poems` writes with its seed.
+        candidates: poems per request; the first is the one that `write_poems` writes with its seed.
         training: poems not to copy.
         requests, samplings, seeds, spoken_languages, batch_size, progress: as for `write_poems`.
 
@@ -74,12 +74,12 @@ def write_best(
     for number, request in enumerate(requests):
         language = request.language if isinstance(request, Request) else request[0][0].language
         written = poems[number * candidates : (number + 1) * candidates]
-        total = [sum(faults(poem, language, languages, training).values()) for poem in written]
-        best.append(written[total.index(min(total))])
+        totals = [sum(penalties(poem, language, languages, training).values()) for poem in written]
+        best.append(written[totals.index(min(totals))])
     return best
 
 
 def candidate_seeds(seed: int, candidates: int) -> list[int]:
-    """Seeds of the candidates: the one given, then others that neighbouring seeds do not give too."""
+    """The seed itself, then others that differ from those of neighbouring seeds."""
     random = Random(f"candidates of {seed}")
     return [seed, *(random.getrandbits(32) for _ in range(candidates - 1))]

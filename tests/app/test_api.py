@@ -1,4 +1,4 @@
-"""The API writes poems, whole and word by word, for many at once; says what it cannot do; stops when nobody reads."""
+"""The API writes poems, whole and streamed, for many readers at once, and rejects what it cannot do."""
 
 import asyncio
 from contextlib import suppress
@@ -10,7 +10,7 @@ import schemathesis
 import torch
 from hypothesis import settings
 
-from app.api import draft
+from app.api import prepare
 from app.schema import PoemRequest
 from app.server import create_app
 from app.settings import Settings
@@ -45,17 +45,17 @@ def test_a_poem_starts_with_the_first_line_and_names_who_wrote_it(api):
     assert answer["model"] == {"name": "api", "version": "1"}
 
 
-def test_a_poem_of_no_first_line_is_in_the_language_asked_for(api):
+def test_a_poem_without_a_first_line_is_in_the_language_asked_for(api):
     assert api.post("/api/poems", json={"language": "es"}).json()["language"] == "es"
 
 
-def test_the_same_seed_gives_the_same_poem_alone_and_in_company(address, api):
-    wish = {"first_line": LINE, "seed": 5}
-    alone = api.post("/api/poems", json=wish).json()
+def test_the_same_seed_gives_the_same_poem_alone_and_in_a_batch(address, api):
+    request = {"first_line": LINE, "seed": 5}
+    alone = api.post("/api/poems", json=request).json()
 
     async def together():
         async with httpx.AsyncClient(base_url=address, timeout=300) as client:
-            asked = [client.post("/api/poems", json=wish | {"seed": seed}) for seed in range(10)]
+            asked = [client.post("/api/poems", json=request | {"seed": seed}) for seed in range(10)]
             return [response.json() for response in await asyncio.gather(*asked)]
 
     poems = asyncio.run(together())
@@ -63,19 +63,19 @@ def test_the_same_seed_gives_the_same_poem_alone_and_in_company(address, api):
     assert len({poem["text"] for poem in poems}) > 5
 
 
-def test_a_seed_by_lot_can_be_asked_for_again(api):
+def test_a_random_seed_can_be_asked_for_again(api):
     first = api.post("/api/poems", json={"first_line": LINE}).json()
     assert api.post("/api/poems", json={"first_line": LINE, "seed": first["seed"]}).json() == first
 
 
 def test_a_stream_begins_with_the_writer_adds_whole_words_and_ends_with_the_poem(api):
-    wish = {"first_line": LINE, "seed": 5}
-    begun, *words, poem = streamed(api, **wish)
+    request = {"first_line": LINE, "seed": 5}
+    begun, *words, poem = streamed(api, **request)
     assert begun == {"kind": "begun", "language": "en", "seed": 5, "model": {"name": "api", "version": "1"}}
     assert {event["kind"] for event in words} == {"words"}
     assert all(event["text"][-1] in " \n" for event in words)
     assert len(words) > 1
-    assert poem == api.post("/api/poems", json=wish).json()
+    assert poem == api.post("/api/poems", json=request).json()
     shared = min(len(poem["text"]), sum(len(event["text"]) for event in words))
     assert "".join(event["text"] for event in words)[:shared] == poem["text"][:shared]
 
@@ -97,15 +97,18 @@ def test_a_stream_begins_with_the_writer_adds_whole_words_and_ends_with_the_poem
     ],
     ids=lambda change: next(iter(change)),
 )
-def test_every_wish_is_heeded(api, change):
-    wish = {"first_line": LINE, "seed": 5}
-    assert api.post("/api/poems", json=wish | change).json()["text"] != api.post("/api/poems", json=wish).json()["text"]
+def test_every_field_of_a_request_changes_the_poem(api, change):
+    request = {"first_line": LINE, "seed": 5}
+    assert (
+        api.post("/api/poems", json=request | change).json()["text"]
+        != api.post("/api/poems", json=request).json()["text"]
+    )
 
 
-def test_a_blend_asks_for_both_voices_in_their_shares():
+def test_a_blend_asks_for_both_parts_with_their_weights():
     async def asked():
-        wish = PoemRequest(first_line=LINE, author="Nobody", title="Rain", blend={"style": "ballad", "weight": 0.25})
-        return draft(changed_params({}), wish, None, seed=0).writing.asked
+        wanted = PoemRequest(first_line=LINE, author="Nobody", title="Rain", blend={"style": "ballad", "weight": 0.25})
+        return prepare(changed_params({}), wanted, None, seed=0).job.asked
 
     common = {"language": "en", "title": "Rain", "first_line": LINE}
     first, second = Request(author="Nobody", **common), Request(style="ballad", **common)
@@ -119,7 +122,7 @@ def test_no_more_words_are_added_than_asked_for(api):
 
 
 @pytest.mark.parametrize(
-    ("wish", "problem"),
+    ("body", "problem"),
     [
         ({"max_words": 0}, "body.max_words: Input should be greater than or equal to 1"),
         ({"max_words": 10**9}, "body.max_words"),
@@ -131,34 +134,34 @@ def test_no_more_words_are_added_than_asked_for(api):
         ({"verses": 3}, "body.verses: Extra inputs are not permitted"),
     ],
 )
-def test_a_wish_that_is_not_allowed_is_named(api, wish, problem):
-    response = api.post("/api/poems", json=wish)
+def test_a_value_that_is_not_allowed_is_named(api, body, problem):
+    response = api.post("/api/poems", json=body)
     assert response.status_code == 422
     assert problem in response.json()["detail"]
 
 
-def test_a_language_no_model_writes_is_refused_with_those_they_do(api):
+def test_a_language_that_no_model_writes_is_rejected_with_a_list_of_those_they_do(api):
     response = api.post("/api/poems", json={"language": "fr"})
     assert (response.status_code, response.json()["detail"]) == (404, "No model writes in 'fr'. Choose from en, es.")
 
 
-def test_a_body_that_is_too_long_is_not_even_read(api):
+def test_a_body_that_is_too_long_or_of_unknown_length_is_rejected(api):
     assert api.post("/api/poems", content=b" " * 100_000).status_code == 413
     assert api.post("/api/poems", content=iter([b"{}"])).status_code == 411
 
 
 @pytest.mark.parametrize(
-    ("path", "wish"),
+    ("path", "body"),
     [
         ("/api/poems", LONG),
         ("/api/poems/stream", LONG),
         ("/api/comparisons", LONG | {"models": ["champion", "base"]}),
     ],
 )
-def test_a_poem_that_nobody_waits_for_is_written_no_further(served_store, tiny_bases, path, wish):
+def test_a_poem_is_cancelled_when_its_reader_disconnects(served_store, tiny_bases, path, body):
     async def ask_and_leave(address, begun):
         async with httpx.AsyncClient(base_url=address, timeout=300) as client:
-            asked = asyncio.create_task(client.post(path, json=wish))
+            asked = asyncio.create_task(client.post(path, json=body))
             await asyncio.to_thread(wait_until, begun)
             asked.cancel()
             with suppress(asyncio.CancelledError):
@@ -168,42 +171,42 @@ def test_a_poem_that_nobody_waits_for_is_written_no_further(served_store, tiny_b
         running_slowly(params_of("nobody", tiny_bases["gpt2"]), model=tiny_bases["llama"]) as address,
         httpx.Client(base_url=address, timeout=300) as api,
     ):
-        asyncio.run(ask_and_leave(address, lambda: metric(api, "estrofa_poems_taken") > 0))
+        asyncio.run(ask_and_leave(address, lambda: metric(api, "estrofa_poems_queued") > 0))
         wait_until(lambda: metric(api, 'estrofa_poems_total{outcome="cancelled"}') > 0)
-        wait_until(lambda: metric(api, "estrofa_poems_taken") == 0)
+        wait_until(lambda: metric(api, "estrofa_poems_queued") == 0)
 
 
-def test_the_queue_is_bounded_and_says_when_to_come_back(served_store, tiny_bases):
+def test_a_full_queue_is_answered_429_with_the_time_to_retry(served_store, tiny_bases):
     with (
         running_slowly(params_of("nobody", tiny_bases["llama"]), model=tiny_bases["llama"], queue_size=2) as address,
         httpx.Client(base_url=address, timeout=300) as api,
         api.stream("POST", "/api/poems/stream", json=LONG),
         api.stream("POST", "/api/poems/stream", json=LONG),
     ):
-        refused = api.post("/api/poems", json={})
-        assert refused.status_code == 429
-        assert int(refused.headers["Retry-After"]) >= 1
-        assert "Try again in" in refused.json()["detail"]
-        assert metric(api, 'estrofa_poems_total{outcome="refused"}') == 1
+        rejected = api.post("/api/poems", json={})
+        assert rejected.status_code == 429
+        assert int(rejected.headers["Retry-After"]) >= 1
+        assert "2 poems are already queued. Try again in" in rejected.json()["detail"]
+        assert metric(api, 'estrofa_poems_total{outcome="queue_full"}') == 1
 
 
-def test_a_model_that_fails_while_writing_costs_its_poems_and_nothing_else(served_store, tiny_bases):
-    wish = {"first_line": LINE, "seed": 1}
+def test_a_model_that_fails_while_writing_loses_only_its_poems(served_store, tiny_bases):
+    request = {"first_line": LINE, "seed": 1}
     app = create_app(params_of("nobody", tiny_bases["llama"]), Settings(model=tiny_bases["llama"]))
     with serving(app) as address, httpx.Client(base_url=address, timeout=300) as api:
-        good = api.post("/api/poems", json=wish).json()
-        head = app.state.service.shelf.poets["champion"].model.lm_head
+        good = api.post("/api/poems", json=request).json()
+        head = app.state.service.model_pool.models["champion"].model.lm_head
         weight = head.weight
         head.weight = torch.nn.Parameter(weight[:, :5])
-        assert api.post("/api/poems", json=wish).status_code == 500
-        assert streamed(api, **wish)[-1] == {"kind": "fault", "detail": "The model failed while writing."}
+        assert api.post("/api/poems", json=request).status_code == 500
+        assert streamed(api, **request)[-1] == {"kind": "error", "detail": "The model failed while writing. Try again."}
         head.weight = weight
-        assert api.post("/api/poems", json=wish).json() == good
+        assert api.post("/api/poems", json=request).json() == good
         assert metric(api, 'estrofa_poems_total{outcome="failed"}') == 2
 
 
 @pytest.mark.slow
-def test_many_readers_meet_no_fault_and_cost_no_memory(served_store, tiny_bases):
+def test_many_readers_get_no_errors_and_memory_stays_flat(served_store, tiny_bases):
     async def reader(client, poems, statuses):
         for _ in poems:
             while True:
@@ -236,7 +239,7 @@ DESCRIBED = schemathesis.openapi.from_dict(create_app(changed_params({}), Settin
 @DESCRIBED.parametrize()
 @settings(max_examples=20)
 def test_the_api_does_what_its_description_says(case, address):
-    wish = isinstance(case.body, dict) and not case.path.endswith("/vote")
-    if wish and case.body.get("max_words", 1) in range(1, 401):
+    writes = isinstance(case.body, dict) and not case.path.endswith("/vote")
+    if writes and case.body.get("max_words", 1) in range(1, 401):
         case.body["max_words"] = 3  # short poems, for the sake of time
     case.call_and_validate(base_url=address)

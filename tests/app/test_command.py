@@ -11,7 +11,7 @@ import torch
 from click.testing import CliRunner
 
 from app.command import main
-from app.terminal import Desk
+from app.terminal import TerminalSession
 from pipeline.generation.best_of import candidate_seeds
 from tests.support.made_up import ROOT, tiny_poet
 
@@ -54,7 +54,7 @@ def test_what_is_asked_for_reaches_the_model(estrofa):
         ["--title", "Grúa"],
         ["--language", "en"],
         ["--temperature", "0"],
-        ["--fuse", "Inés:0.5", "--fuse", "style=soneto:0.5"],
+        ["--blend", "Inés:0.5", "--blend", "style=soneto:0.5"],
     ):
         assert estrofa(FIRST_LINE, "--seed", "1", *option).output != plain, option
     assert len(estrofa(FIRST_LINE, "--max-words", "8").output.split()) <= 8
@@ -67,10 +67,10 @@ def test_the_best_of_several_is_shown(estrofa):
     assert estrofa(FIRST_LINE, "--seed", "1", "--best-of", "3").stdout in written
 
 
-def test_a_fusion_is_read_from_names_and_weights(poet, monkeypatch):
+def test_a_blend_is_read_from_names_and_weights(poet, monkeypatch):
     monkeypatch.chdir(ROOT)
-    desk = Desk(str(poet), language="es", title="Grúa", fuse=("Inés Barrientos:0.7", "style=soneto:0.3"))
-    [(first, most), (second, least)] = desk.request("La llave")
+    session = TerminalSession(str(poet), language="es", title="Grúa", blend=("Inés Barrientos:0.7", "style=soneto:0.3"))
+    [(first, most), (second, least)] = session.request("La llave")
     assert (most, least) == (0.7, 0.3)
     assert (first.author, first.style, first.title) == ("Inés Barrientos", None, "Grúa")
     assert (second.author, second.style, second.first_line) == (None, "soneto", "La llave")
@@ -81,8 +81,8 @@ def test_a_fusion_is_read_from_names_and_weights(poet, monkeypatch):
     [
         (["--language", "fr"], "--language: 'fr' is not one of params.yaml"),
         (["--temperature", "9"], "--temperature: 9.0 is not allowed"),
-        (["--fuse", "Inés"], "--fuse 'Inés': not a name and a weight"),
-        (["--fuse", "title=Grúa:1"], "--fuse 'title=Grúa:1': not a name and a weight"),
+        (["--blend", "Inés"], "--blend 'Inés': not a name and a weight"),
+        (["--blend", "title=Grúa:1"], "--blend 'title=Grúa:1': not a name and a weight"),
         (["--model", "no-such-model"], "--model no-such-model: neither a folder nor an alias"),
         (["rain " * 40], "40 words leave no room for a poem"),
     ],
@@ -103,15 +103,15 @@ def test_without_any_model_it_says_how_to_make_one(tmp_path, monkeypatch):
     assert "no version of estrofa is champion or challenger yet. Make one with `make run`" in ended.output
 
 
-def test_the_loop_writes_again_takes_another_line_and_keeps_what_is_liked(estrofa, tmp_path):
-    kept = tmp_path / "kept.txt"
+def test_the_loop_writes_again_takes_another_line_and_saves_what_is_liked(estrofa, tmp_path):
+    saved = tmp_path / "saved.txt"
     ended = estrofa(
-        "-i", "--seed", "1", "--keep", str(kept), input=f"{FIRST_LINE}\n\nk\n{'rain ' * 40}\nwinter rain\nk\nq\n"
+        "-i", "--seed", "1", "--save-to", str(saved), input=f"{FIRST_LINE}\n\ns\n{'rain ' * 40}\nwinter rain\ns\nq\n"
     )
     assert ended.exit_code == 0, ended.output
     assert "leave no room" in ended.output
     # As bytes: a model of random weights writes carriage returns, which reading as text would turn into line breaks.
-    first, second = [poem.strip() for poem in kept.read_bytes().decode().split("\n\n\n") if poem.strip()]
+    first, second = [poem.strip() for poem in saved.read_bytes().decode().split("\n\n\n") if poem.strip()]
     assert first == estrofa(FIRST_LINE, "--seed", "2").stdout_bytes.decode().strip()  # again, with the next seed
     assert second.startswith("winter rain")
 
@@ -128,9 +128,9 @@ def test_in_a_terminal_words_come_one_by_one(poet, monkeypatch):
             return super().write(text)
 
     monkeypatch.chdir(ROOT)
-    desk = Desk(str(poet), max_words=20)
+    session = TerminalSession(str(poet), max_words=20)
     monkeypatch.setattr(sys, "stdout", Terminal())
-    desk.write(FIRST_LINE, 1)
+    session.write(FIRST_LINE, 1)
     words = [piece for piece in pieces if piece.strip()]
     assert len(words) > 3
     assert all(piece[-1] in " \n" for piece in words[:-1])

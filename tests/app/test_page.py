@@ -1,5 +1,6 @@
-"""The page in a real browser: type, read a poem as it comes, keep it, switch language, blend, compare, vote."""
+"""The page in a real browser: type, read a poem as it comes, save it, switch language, blend, compare, vote."""
 
+import json
 import re
 from itertools import combinations
 from urllib.parse import urlsplit
@@ -10,7 +11,7 @@ from mlflow import MlflowClient
 from PIL import Image
 from playwright.sync_api import expect
 
-from app.page import HERE, interfaces, preferred
+from app.page import HERE, preferred_language, translations
 from pipeline.common.tables import POEM_SCHEMA, write_table
 from tests.support.browser import PATIENCE
 from tests.support.made_up import made_up_poems, wait_until
@@ -63,7 +64,7 @@ def write(page, line=VERSE):
     """Ask for a poem and wait until it is finished; its lines as they are set."""
     page.get_by_label("First line").fill(line)
     page.get_by_role("button", name="Write", exact=True).click()
-    expect(page.locator("#state")).to_have_text("The poem is finished.")
+    expect(page.locator("#state")).to_have_text("Finished.")
     return lines(page)
 
 
@@ -88,9 +89,9 @@ def test_words_appear_while_the_poem_is_written_and_escape_stops_it(open_page, s
         httpx.Client(base_url=slow, timeout=300) as api,
     ):
         page = open_page(base_url=slow)
-        page.get_by_text("Length and daring").click()
-        slide(page, "Words at most", 400)
-        slide(page, "Daring", 1.5)
+        page.get_by_text("Length, temperature and seed").click()
+        slide(page, "Word limit", 400)
+        slide(page, "Temperature", 1.5)
         page.get_by_label("Seed").fill("0")
         page.get_by_label("First line").fill(VERSE)
         page.get_by_label("First line").press("Enter")
@@ -104,16 +105,16 @@ def test_words_appear_while_the_poem_is_written_and_escape_stops_it(open_page, s
 def test_another_poem_differs_and_a_seed_brings_one_back(page):
     first = write(page)
     seed = re.search(r"seed (\d+)", page.locator("#sheets .colophon").inner_text())[1]
-    page.get_by_role("button", name="Another").click()
+    page.get_by_role("button", name="Write another").click()
     expect(page.locator("#sheets .colophon")).not_to_contain_text(f"seed {seed}")
     expect(page.locator("#sheets .colophon")).to_contain_text("seed ")
     assert lines(page) != first
-    page.get_by_text("Length and daring").click()
+    page.get_by_text("Length, temperature and seed").click()
     page.get_by_label("Seed").fill(seed)
     assert write(page) == first
 
 
-def test_the_interface_speaks_the_browsers_language_and_switching_it_loses_nothing(open_page):
+def test_the_page_is_in_the_browsers_language_and_switching_it_loses_nothing(open_page):
     page = open_page(locale="es-ES")
     expect(page.locator("html")).to_have_attribute("lang", "es")
     page.get_by_label("Primer verso").fill("la lluvia de enero")
@@ -132,16 +133,16 @@ def test_a_spanish_line_gets_a_poem_marked_as_spanish(page):
     expect(page.locator("#sheets .poem")).to_have_attribute("lang", "en")
 
 
-def test_kept_poems_survive_a_reload_until_they_are_removed(page):
+def test_saved_poems_survive_a_reload_until_they_are_removed(page):
     write(page)
-    page.get_by_role("button", name="Keep").click()
+    page.get_by_role("button", name="Save").click()
     page.reload()
-    page.locator("#kept summary").click()
-    expect(page.locator("#kept .poem")).to_contain_text("its silver under stones")
+    page.locator("#saved summary").click()
+    expect(page.locator("#saved .poem")).to_contain_text("its silver under stones")
     page.get_by_role("button", name="Remove").click()
-    expect(page.locator("#kept")).to_contain_text("Poems you keep stay here")
+    expect(page.locator("#saved")).to_contain_text("Poems you save appear here")
     page.reload()
-    expect(page.locator("#kept li")).to_have_count(0)
+    expect(page.locator("#saved li")).to_have_count(0)
 
 
 def test_a_poem_can_be_copied_downloaded_and_made_a_picture(page, tmp_path):
@@ -150,11 +151,11 @@ def test_a_poem_can_be_copied_downloaded_and_made_a_picture(page, tmp_path):
     expect(page.get_by_role("button", name="Copied")).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()").startswith(VERSE)
     with page.expect_download() as download:
-        page.get_by_role("button", name="Download").click()
+        page.get_by_role("button", name="Download text").click()
     assert download.value.suggested_filename == "the-river-keeps.txt"
     assert download.value.path().read_text("utf-8").startswith(VERSE)
     with page.expect_download() as download:
-        page.get_by_role("button", name="Image").click()
+        page.get_by_role("button", name="Download image").click()
     download.value.save_as(tmp_path / "poem.png")
     with Image.open(tmp_path / "poem.png") as picture:
         assert picture.width == 1080
@@ -162,14 +163,14 @@ def test_a_poem_can_be_copied_downloaded_and_made_a_picture(page, tmp_path):
         assert len(picture.convert("L").getcolors()) > 20  # letters, with their smooth edges
 
 
-def test_voices_are_offered_from_the_poems_and_two_are_blended_as_the_slider_says(page):
-    page.get_by_text("Voice", exact=True).click()
+def test_authors_and_styles_are_suggested_and_two_are_blended_as_the_slider_says(page):
+    page.get_by_text("Author, style and title").click()
     assert page.locator("#styles option").first.get_attribute("value") == "ballad"
     assert page.locator("#authors option").count() == 5
     page.get_by_label("In the manner of", exact=True).fill("Author 1")
-    page.get_by_label("Blend with a second voice").check()
-    page.get_by_label("And the form or style").fill("ballad")
-    slide(page, "Share of the second voice", 70)
+    page.get_by_label("Blend with a second author or style").check()
+    page.get_by_label("Second form or style").fill("ballad")
+    slide(page, "Weight of the second", 70)
     with page.expect_request("**/api/poems/stream") as request:
         write(page)
     asked = request.value.post_data_json
@@ -193,24 +194,54 @@ def test_a_blind_vote_names_the_writers_and_goes_to_mlflow(page):
     page.get_by_role("radio", name="champion · challenger").check(force=True)
     write(page)
     assert "version" not in page.locator("#sheets").inner_text()
-    expect(page.get_by_role("heading", name="Which is the better poem?")).to_be_visible()
+    expect(page.get_by_role("heading", name="Which poem is better?")).to_be_visible()
     page.get_by_role("button", name="Left").click()
-    expect(page.locator("#state")).to_have_text("Your vote is counted.")
+    expect(page.locator("#state")).to_have_text("Your vote was counted.")
     left, right = page.locator("#sheets .colophon").all_inner_texts()
     assert left.endswith("1 of 1 votes")
     assert right.endswith("0 of 1 votes")
-    winner = re.search(r"read (\d)", left)[1]
+    winner = re.search(r"version (\d)", left)[1]
     assert MlflowClient().get_model_version("read", winner).tags["votes_won"] == "1"
     expect(page.locator("#ballot")).to_be_hidden()
 
 
-def test_a_full_queue_is_told_in_words(open_page, served_store, tiny_bases):
+def test_a_full_queue_is_explained(open_page, served_store, tiny_bases):
     long = {"max_words": 400, "temperature": 5.0, "top_p": 1.0, "top_k": 0, "seed": 0}
     with running_slowly(params_of("nobody", tiny_bases["llama"]), model=tiny_bases["llama"], queue_size=1) as busy:
         page = open_page(base_url=busy)
         with httpx.stream("POST", f"{busy}/api/poems/stream", json=long, timeout=300):
             page.get_by_role("button", name="Write", exact=True).click()
             expect(page.get_by_role("alert")).to_have_text(re.compile(r"Try again in \d+ seconds"))
+
+
+BEGUN = {"kind": "begun", "language": "en", "seed": 7, "model": {"name": "read", "version": "1"}}
+
+
+@pytest.mark.parametrize(
+    ("last", "message"),
+    [
+        ("", "The connection was lost before the poem was finished."),
+        ('{"kind": "wor', "The connection was lost before the poem was finished."),
+        ('{"kind": "error", "detail": "CUDA out of memory"}\n', "The model failed while writing."),
+    ],
+    ids=["cut between events", "cut within an event", "failed"],
+)
+def test_a_poem_that_breaks_off_stays_and_can_be_tried_again(page, last, message):
+    events = [BEGUN, {"kind": "words", "text": "the river keeps\nits silver "}]
+    broken = "".join(f"{json.dumps(event)}\n" for event in events) + last
+    page.route("**/api/poems/stream", lambda route: route.fulfill(body=broken))
+    page.get_by_role("button", name="Write", exact=True).click()
+    expect(page.get_by_role("alert")).to_have_text(message)
+    expect(page.locator("#state")).to_be_empty()
+    assert lines(page) == ["the river keeps", "its silver"]
+    expect(page.locator("#sheets .colophon")).to_have_text("read, version 1 · English · seed 7 · unfinished")
+    page.get_by_role("button", name="Copy").click()
+    assert page.evaluate("navigator.clipboard.readText()") == "the river keeps\nits silver"
+    page.unroute("**/api/poems/stream")
+    page.get_by_role("button", name="Try again").click()
+    expect(page.locator("#state")).to_have_text("Finished.")
+    expect(page.get_by_role("alert")).to_be_empty()
+    expect(page.get_by_role("button", name="Try again")).to_be_hidden()
 
 
 def test_everything_can_be_reached_and_done_by_keyboard(page):
@@ -225,22 +256,30 @@ def test_everything_can_be_reached_and_done_by_keyboard(page):
     expect(page.get_by_role("radio", name="Spanish")).to_be_checked()
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
-    expect(page.locator("#state")).to_have_text("The poem is finished.")
+    expect(page.locator("#state")).to_have_text("Finished.")
     reached = set()
     for _ in range(25):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.value ?? document.activeElement.textContent.trim()"))
-    assert {"again", "keep", "copy", "image", "download", "Voice", "Length and daring"} <= reached
+    assert {
+        "again",
+        "save",
+        "copy",
+        "image",
+        "download",
+        "Author, style and title",
+        "Length, temperature and seed",
+    } <= reached
 
 
-def test_screen_readers_are_told_whole_lines_and_every_control_has_a_name(page):
+def test_screen_readers_hear_whole_lines_and_every_control_has_a_name(page):
     set_lines = write(page)
-    spoken = page.locator("#spoken")
+    spoken = page.locator("#announced")
     expect(spoken).to_have_attribute("aria-live", "polite")
     assert spoken.locator("p").all_text_contents()[:4] == [line for line in set_lines if line.strip()][:4]
     for summary in page.locator("form summary").all():
         summary.click()
-    page.get_by_label("Blend with a second voice").check()
+    page.get_by_label("Blend with a second author or style").check()
     for control in page.locator("input, textarea, button").all():
         if control.is_visible():
             name = control.evaluate("element => element.labels?.[0]?.innerText || element.innerText")
@@ -257,7 +296,7 @@ def test_nothing_sticks_out_on_a_narrow_screen(open_page, width):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_those_who_want_no_motion_get_none(open_page):
+def test_reduced_motion_is_respected(open_page):
     page = open_page(reduced_motion="reduce")
     assert page.evaluate("getComputedStyle(document.body, '::after').animationName") == "none"
     write(page)
@@ -305,10 +344,10 @@ def contrast(*colours):
         ("x;q=z", "en"),
     ],
 )
-def test_the_language_a_browser_likes_best_is_chosen(accepted, language):
-    assert preferred(accepted) == language
+def test_the_language_a_browser_prefers_is_chosen(accepted, language):
+    assert preferred_language(accepted) == language
 
 
-def test_every_language_of_the_interface_has_all_its_words():
-    for one, other in combinations(interfaces().values(), 2):
+def test_every_translation_has_all_texts():
+    for one, other in combinations(translations().values(), 2):
         assert one.keys() == other.keys()

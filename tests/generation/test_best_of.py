@@ -1,9 +1,9 @@
-"""Of several poems the one with the fewest faults is chosen."""
+"""Of several poems the one with the lowest penalties is chosen."""
 
 import pytest
 import torch
 
-from pipeline.generation.best_of import candidate_seeds, faults, write_best
+from pipeline.generation.best_of import candidate_seeds, penalties, write_best
 from pipeline.generation.decoder import Poem, write_poems
 from pipeline.modeling.base import load_base
 from pipeline.modeling.prompt import Request
@@ -22,11 +22,11 @@ LANGUAGES = ("en", "es")
 
 
 def total(poem: Poem, language: str = "en", training: tuple[str, ...] = ()) -> float:
-    return sum(faults(poem, language, LANGUAGES, training).values())
+    return sum(penalties(poem, language, LANGUAGES, training).values())
 
 
 @pytest.mark.parametrize("text", [FOREIGN, LOOPING, REPETITIVE])
-def test_a_faulty_poem_ranks_below_a_good_one(text):
+def test_a_flawed_poem_ranks_below_a_good_one(text):
     assert total(Poem(text, ended=True)) > total(Poem(GOOD, ended=True)) == 0
 
 
@@ -35,20 +35,22 @@ def test_a_poem_cut_off_ranks_below_the_same_that_ended():
 
 
 def test_a_poem_in_another_language_has_every_line_against_it():
-    found = faults(Poem(GOOD, ended=True), "es", LANGUAGES)
+    found = penalties(Poem(GOOD, ended=True), "es", LANGUAGES)
     assert (found["language"], found["foreign_lines"]) == (1, 1)
 
 
 def test_a_poem_copied_from_training_ranks_below_one_that_is_not():
     poem = Poem(GOOD, ended=True)
-    assert "copied" not in faults(poem, "en", LANGUAGES)
-    assert faults(poem, "en", LANGUAGES, ["prose before it " + GOOD])["copied"] == 1
+    assert "copied" not in penalties(poem, "en", LANGUAGES)
+    assert penalties(poem, "en", LANGUAGES, ["prose before it " + GOOD])["copied"] == 1
     assert total(poem, training=(GOOD,)) > total(poem, training=("a wholly other poem about the sea at night",)) == 0
 
 
-def test_every_fault_is_between_none_and_all():
+def test_every_penalty_is_between_0_and_1():
     for text in (GOOD, FOREIGN, LOOPING, REPETITIVE, "", "☂"):
-        assert all(0 <= fault <= 1 for fault in faults(Poem(text, ended=False), "en", LANGUAGES, [GOOD]).values())
+        assert all(
+            0 <= penalty <= 1 for penalty in penalties(Poem(text, ended=False), "en", LANGUAGES, [GOOD]).values()
+        )
 
 
 @pytest.fixture(scope="module")
@@ -60,13 +62,13 @@ def poet(tmp_path_factory):
     return model, tokenizer
 
 
-def test_the_best_of_several_has_the_fewest_faults_of_them(poet):
-    fusion = [(Request("en", style="ballad"), 0.5), (Request("en"), 0.5)]
-    asked, seeds = [*REQUESTS, fusion], [*SEEDS, 6]
+def test_the_best_of_several_has_the_lowest_penalties(poet):
+    blended = [(Request("en", style="ballad"), 0.5), (Request("en"), 0.5)]
+    asked, seeds = [*REQUESTS, blended], [*SEEDS, 6]
     best = write_best(*poet, asked, [SAMPLING] * 6, seeds, candidates=4)
     for request, seed, poem in zip(asked, seeds, best, strict=True):
         written = write_poems(*poet, [request] * 4, [SAMPLING] * 4, candidate_seeds(seed, 4))
-        language = "en" if request is fusion else request.language
+        language = "en" if request is blended else request.language
         assert poem in written
         assert total(poem, language) == min(total(each, language) for each in written)
 

@@ -1,4 +1,4 @@
-"""Poems join and leave a batch at any step, and each comes out as if it had been written alone."""
+"""Poems join and leave a batch at any step, and each is the same as if it were written alone."""
 
 from itertools import pairwise
 
@@ -24,10 +24,10 @@ def tiny_models(tiny_bases):
 
 
 def finished(decoder: Decoder) -> dict[int, Poem]:
-    """Steps until no poem is open; the poems by ticket."""
+    """Steps until no poem is left; the poems by sequence id."""
     poems = {}
     while len(decoder):
-        poems |= {progress.ticket: progress.poem for progress in decoder.step() if progress.done}
+        poems |= {progress.sequence_id: progress.poem for progress in decoder.step() if progress.done}
     return poems
 
 
@@ -46,53 +46,55 @@ def streamed(model, tokenizer, request, sampling, seed) -> tuple[list[str], Poem
 @pytest.mark.parametrize("family", FAMILIES)
 @settings(max_examples=5)
 @given(joins=st.lists(st.integers(0, 12), min_size=5, max_size=5), leaves=st.integers(1, 12))
-def test_a_poem_hangs_neither_on_when_it_joins_nor_on_who_leaves(tiny_models, family, joins, leaves):
+def test_a_poem_depends_neither_on_when_it_joins_nor_on_who_leaves(tiny_models, family, joins, leaves):
     model, tokenizer = tiny_models[family]
     alone = write_poems(model, tokenizer, REQUESTS, [SAMPLING] * 5, SEEDS, batch_size=1)
     decoder = Decoder(model, tokenizer)
-    tickets, poems = {}, {}
+    ids, poems = {}, {}
     passer_by = decoder.add(Request("en", title="Someone who does not stay"), SAMPLING, 99)
     for step in range(13 + 4 * SAMPLING.max_words):
         for number, join in enumerate(joins):
             if join == step:
-                tickets[decoder.add(REQUESTS[number], SAMPLING, SEEDS[number])] = number
+                ids[decoder.add(REQUESTS[number], SAMPLING, SEEDS[number])] = number
         if step == leaves:
-            decoder.drop(passer_by)
-        poems |= {progress.ticket: progress.poem for progress in decoder.step() if progress.done}
-    assert {tickets[ticket]: poem for ticket, poem in poems.items() if ticket != passer_by} == dict(enumerate(alone))
+            decoder.cancel(passer_by)
+        poems |= {progress.sequence_id: progress.poem for progress in decoder.step() if progress.done}
+    assert {ids[sequence_id]: poem for sequence_id, poem in poems.items() if sequence_id != passer_by} == dict(
+        enumerate(alone)
+    )
     assert len(decoder) == 0
 
 
-def test_every_step_writes_one_token_of_every_open_poem(tiny_models):
+def test_every_step_writes_one_token_of_every_active_poem(tiny_models):
     model, tokenizer = tiny_models["llama"]
     decoder = Decoder(model, tokenizer)
     first = decoder.add(REQUESTS[0], SAMPLING, 1)
-    assert [progress.ticket for progress in decoder.step()] == [first]
+    assert [progress.sequence_id for progress in decoder.step()] == [first]
     second = decoder.add(REQUESTS[1], SAMPLING, 2)
-    assert [progress.ticket for progress in decoder.step()] == [first, second]
-    assert [draft.written for draft in decoder.drafts.values()] == [2, 1]
-    decoder.drop(first)
-    decoder.drop(first)
+    assert [progress.sequence_id for progress in decoder.step()] == [first, second]
+    assert [sequence.token_count for sequence in decoder.active.values()] == [2, 1]
+    decoder.cancel(first)
+    decoder.cancel(first)
     assert len(decoder) == 1
-    assert [progress.ticket for progress in decoder.step()] == [second]
-    decoder.drop(second)
+    assert [progress.sequence_id for progress in decoder.step()] == [second]
+    decoder.cancel(second)
     assert decoder.step() == []
 
 
-def test_those_who_wait_for_a_place_are_written_too(tiny_models):
+def test_poems_that_wait_for_room_are_written_too(tiny_models):
     model, tokenizer = tiny_models["gpt2"]
     decoder = Decoder(model, tokenizer, batch_size=2)
-    tickets = [decoder.add(request, SAMPLING, seed) for request, seed in zip(REQUESTS, SEEDS, strict=True)]
+    ids = [decoder.add(request, SAMPLING, seed) for request, seed in zip(REQUESTS, SEEDS, strict=True)]
     assert len(decoder) == 5
-    assert [progress.ticket for progress in decoder.step()] == tickets[:2]
-    decoder.drop(tickets[-1])
-    assert sorted(finished(decoder)) == tickets[:4]
+    assert [progress.sequence_id for progress in decoder.step()] == ids[:2]
+    decoder.cancel(ids[-1])
+    assert sorted(finished(decoder)) == ids[:4]
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @settings(max_examples=8)
 @given(seed=st.integers(0, 1000), which=st.integers(0, len(REQUESTS) - 1))
-def test_what_is_shown_grows_and_never_holds_half_a_character(tiny_models, family, seed, which):
+def test_the_text_only_grows_and_never_ends_in_part_of_a_character(tiny_models, family, seed, which):
     model, tokenizer = tiny_models[family]
     texts, poem = streamed(model, tokenizer, REQUESTS[which], AS_IT_COMES, seed)
     assert all(after.startswith(before) for before, after in pairwise(texts))
@@ -136,47 +138,47 @@ def test_stanzas_of_the_prompt_alone_are_not_counted():
     assert poem == Poem("the river\n\nkeeps\n\nits silver", ended=True)
 
 
-def fused(model, tokenizer, *parts) -> str:
+def blended(model, tokenizer, *parts) -> str:
     return write_poems(model, tokenizer, [parts], [SAMPLING], [7])[0].text
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_fusion_is_its_parts_mixed_in_proportion(tiny_models, family):
+def test_a_blend_follows_its_parts_in_proportion_to_their_weights(tiny_models, family):
     model, tokenizer = tiny_models[family]
     one, other = (Request("en", author=author, first_line="the river") for author in ("Ann", "Somebody Else"))
     [alone, elsewise] = (poem.text for poem in write_poems(model, tokenizer, [one, other], [SAMPLING] * 2, [7, 7]))
-    assert fused(model, tokenizer, (one, 1.0)) == alone
-    assert fused(model, tokenizer, (one, 1.0), (other, 0.0)) == alone
-    assert fused(model, tokenizer, (one, 0.5), (one, 0.5)) == alone
-    halves = fused(model, tokenizer, (one, 0.5), (other, 0.5))
-    assert halves == fused(model, tokenizer, (other, 0.5), (one, 0.5))
-    assert halves == fused(model, tokenizer, (one, 3), (other, 3))
+    assert blended(model, tokenizer, (one, 1.0)) == alone
+    assert blended(model, tokenizer, (one, 1.0), (other, 0.0)) == alone
+    assert blended(model, tokenizer, (one, 0.5), (one, 0.5)) == alone
+    halves = blended(model, tokenizer, (one, 0.5), (other, 0.5))
+    assert halves == blended(model, tokenizer, (other, 0.5), (one, 0.5))
+    assert halves == blended(model, tokenizer, (one, 3), (other, 3))
     assert halves not in (alone, elsewise)
     assert halves.startswith("the river")
 
 
-def test_fusions_and_others_are_written_side_by_side(tiny_models):
+def test_blends_and_single_requests_share_a_batch(tiny_models):
     model, tokenizer = tiny_models["gemma3"]
-    fusion = [(Request("es", style="soneto"), 0.3), (Request("es", author="Inés"), 0.6), (Request("es"), 0.1)]
-    asked = [REQUESTS[0], fusion, REQUESTS[1], fusion[:2]]
+    blend = [(Request("es", style="soneto"), 0.3), (Request("es", author="Inés"), 0.6), (Request("es"), 0.1)]
+    asked = [REQUESTS[0], blend, REQUESTS[1], blend[:2]]
     alone = [write_poems(model, tokenizer, [each], [SAMPLING], [3])[0] for each in asked]
     assert write_poems(model, tokenizer, asked, [SAMPLING] * 4, [3] * 4, batch_size=3) == alone
 
 
 @pytest.mark.parametrize(
-    ("fusion", "message"),
+    ("blend", "message"),
     [
-        ([(Request("en"), 0.5), (Request("es"), 0.5)], r"fusion: language: \['en', 'es'\] cannot all be followed"),
-        ([(Request("en"), 1), (Request("en", first_line="rain"), 1)], "fusion: first_line"),
-        ([(Request("en"), -1.0), (Request("en"), 2.0)], "not numbers from 0 up"),
-        ([(Request("en"), 0.0)], "not numbers from 0 up"),
-        ([], "not numbers from 0 up"),
-        ([(Request("en"), float("nan"))], "not numbers from 0 up"),
+        ([(Request("en"), 0.5), (Request("es"), 0.5)], r"blend: language: \['en', 'es'\] cannot be blended"),
+        ([(Request("en"), 1), (Request("en", first_line="rain"), 1)], "blend: first_line"),
+        ([(Request("en"), -1.0), (Request("en"), 2.0)], "not all at least 0"),
+        ([(Request("en"), 0.0)], "not all at least 0"),
+        ([], "not all at least 0"),
+        ([(Request("en"), float("nan"))], "not all at least 0"),
     ],
 )
-def test_a_fusion_that_cannot_be_written_is_refused(tiny_models, fusion, message):
+def test_requests_that_cannot_be_blended_are_rejected(tiny_models, blend, message):
     model, tokenizer = tiny_models["llama"]
     decoder = Decoder(model, tokenizer)
     with pytest.raises(BadInput, match=message):
-        decoder.add(fusion, SAMPLING, 0)
+        decoder.add(blend, SAMPLING, 0)
     assert len(decoder) == 0

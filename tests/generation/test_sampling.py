@@ -1,10 +1,10 @@
-"""Tokens are drawn from the likely ones, in proportion, whatever else is drawn beside them."""
+"""Tokens are sampled from the nucleus in proportion, whatever else is in the batch."""
 
 import pytest
 import torch
 
 from pipeline.common.params import Generation
-from pipeline.generation.sampling import mix, sample
+from pipeline.generation.sampling import blend, sample
 
 
 def test_sampling_keeps_to_the_likeliest_tokens_and_to_the_nucleus():
@@ -33,7 +33,7 @@ def test_rows_of_a_batch_keep_their_own_sampling():
     assert sample(logits, [free, greedy], [0.99, 0.99]) == [3, 0]
 
 
-def test_a_mixture_is_the_weighted_mean_of_the_probabilities():
+def test_a_blend_is_the_weighted_mean_of_the_probabilities():
     probabilities = torch.tensor([[0.8, 0.2, 0.0], [0.2, 0.2, 0.6]])
-    assert mix(probabilities.log(), [3, 1]).exp().tolist() == pytest.approx([0.65, 0.2, 0.15])
-    assert torch.equal(mix(probabilities.log(), [1, 0]), mix(probabilities[:1].log(), [1]))
+    assert blend(probabilities.log(), [3, 1]).exp().tolist() == pytest.approx([0.65, 0.2, 0.15])
+    assert torch.equal(blend(probabilities.log(), [1, 0]), blend(probabilities[:1].log(), [1]))

@@ -1,4 +1,4 @@
-"""Poems come out whole, within their limits, and the same for a seed whatever is written beside them."""
+"""Poems are whole, within their limits, and the same for a seed whatever else is in the batch."""
 
 from types import SimpleNamespace
 
@@ -28,7 +28,7 @@ SEEDS = [1, 2, 3, 4, 5]
 
 
 class Script(torch.nn.Module):
-    """A model of which, at each step, the likeliest token is the next of a text that starts over at its end."""
+    """A model whose likeliest token at each step is the next one of a text, over and over."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ def recited(text: str, first_line: str = "", **changes: object) -> Poem:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_poem_hangs_on_its_seed_and_not_on_its_neighbours(tiny_bases, family):
+def test_a_poem_depends_on_its_seed_and_not_on_its_batch(tiny_bases, family):
     model, tokenizer = load_base(tiny_bases[family], dtype=torch.float32)
     together = write_poems(model, tokenizer, REQUESTS, [SAMPLING] * 5, SEEDS, batch_size=5)
     in_pairs = write_poems(model, tokenizer, REQUESTS, [SAMPLING] * 5, SEEDS, batch_size=2)
@@ -63,7 +63,7 @@ def test_a_poem_hangs_on_its_seed_and_not_on_its_neighbours(tiny_bases, family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_greedy_decoding_is_that_of_transformers(tiny_bases, family):
+def test_greedy_decoding_matches_transformers(tiny_bases, family):
     model, tokenizer = load_base(tiny_bases[family], dtype=torch.float32)
     sampling = GREEDY.model_copy(update={"block_loops": False})
     poems = write_poems(model, tokenizer, REQUESTS, [sampling] * 5, SEEDS)
@@ -111,19 +111,19 @@ def test_a_poem_that_ends_itself_says_so():
     assert recited("the river keeps its silver<eos>") == Poem("the river keeps its silver", ended=True)
 
 
-def test_a_line_does_not_come_twice_on_end():
+def test_a_line_does_not_come_twice_in_a_row():
     assert recited("the river keeps\n", block_loops=False).text.split("\n")[:3] == ["the river keeps"] * 3
     first, second, *_ = recited("the river keeps\n").text.split("\n")
     assert first == "the river keeps" != second
 
 
-def test_lines_that_loop_in_turn_do_not_come_twice():
+def test_lines_that_loop_in_turn_are_stopped():
     lines = recited("the river keeps\nunder stones\n").text.split("\n")
     assert lines[:2] == ["the river keeps", "under stones"]
     assert lines[2] not in lines[:2]
 
 
-def test_the_first_line_counts_as_a_coming():
+def test_the_first_line_counts_towards_repetition():
     first, second, *_ = recited("\nthe river keeps", first_line="the river keeps").text.split("\n")
     assert first == "the river keeps" != second
 
@@ -134,7 +134,7 @@ def test_a_refrain_opens_every_stanza():
     assert recited(song + "<eos>", max_words=60) == Poem(song, ended=True)
 
 
-def test_a_first_line_without_room_for_a_poem_is_refused(tiny_bases):
+def test_a_first_line_without_room_for_a_poem_is_rejected(tiny_bases):
     model, tokenizer = load_base(tiny_bases["llama"], dtype=torch.float32)
     with pytest.raises(BadInput, match="30 words leave no room"):
         write_poems(model, tokenizer, [Request("en", first_line="rain " * 30)], [SAMPLING], [0])

@@ -28,7 +28,7 @@ def served_store(tmp_path_factory: pytest.TempPathFactory, mlflow_store: str) ->
     """An empty folder to work in, and the MLflow store."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
-        # In bfloat16, who else is being written for shows in the rounding, and so now and then in a poem.
+        # In bfloat16 the size of the batch changes the rounding, and now and then a poem.
         patch.setattr("pipeline.modeling.base.best_dtype", lambda device: torch.float32)
         patch.setenv("ESTROFA_CACHE", str(tmp_path_factory.mktemp("cache")))
         patch.chdir(tmp_path_factory.mktemp("served"))
@@ -42,22 +42,22 @@ def running(params: Params, **settings: object) -> AbstractContextManager[str]:
 
 @contextmanager
 def running_slowly(params: Params, **settings: object) -> Iterator[str]:
-    """A server whose champion takes half a minute over a long poem, so that a test meets it while it is written."""
+    """A server whose champion takes half a minute over a long poem, so that a test can act while it is written."""
     app = create_app(params, Settings(**settings))
     with serving(app) as address:
-        app.state.service.shelf.poets["champion"].model.register_forward_pre_hook(lambda *_: time.sleep(0.05))
+        app.state.service.model_pool.models["champion"].model.register_forward_pre_hook(lambda *_: time.sleep(0.05))
         yield address
 
 
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
-    """Serve on a free port for as long as the block lasts; the address, once the champion is there or cannot be."""
+    """Serve on a free port until the block ends; gives the address once the champion has loaded or failed to."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
-        shelf = app.state.service.shelf
-        wait_until(lambda: server.started and (shelf.poets or shelf.faults))
+        pool = app.state.service.model_pool
+        wait_until(lambda: server.started and (pool.models or pool.errors))
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
@@ -65,12 +65,12 @@ def serving(app: FastAPI) -> Iterator[str]:
 
 
 def params_of(name: str, base: Path) -> Params:
-    """Params whose registered model is of this name, so that tests which share a store do not meet."""
+    """Params with this name of the registered model, so that tests can share a store."""
     return changed_params({"register.model_name": name, "base": str(base), "generation.max_words": 12})
 
 
 def new_version(name: str, folder: Path, alias: str | None = None) -> str:
-    """Register a folder as `register` does, without the code that travels with it; the version's number."""
+    """Register a folder as `register` does, but without code; returns the version number."""
     with mlflow_run() as run:
         mlflow.log_artifacts(str(folder), "model/artifacts/poet")
     client = MlflowClient()
@@ -84,14 +84,15 @@ def new_version(name: str, folder: Path, alias: str | None = None) -> str:
     return str(version)
 
 
-def streamed(api: httpx.Client, path: str = "/api/poems/stream", **wish: object) -> list[dict]:
-    """The events of a poem or a comparison, all of them."""
-    with api.stream("POST", path, json=wish) as response:
+def streamed(api: httpx.Client, path: str = "/api/poems/stream", **request: object) -> list[dict]:
+    """All events of a poem or a comparison."""
+    with api.stream("POST", path, json=request) as response:
         assert response.status_code == 200, response.read()
-        return [json.loads(line) for line in response.iter_lines()]
+        # Not `iter_lines`, which also splits at U+0085 and U+2028; a model of random weights writes those.
+        return [json.loads(line) for line in response.read().split(b"\n") if line]
 
 
 def metric(api: httpx.Client, name: str) -> float:
-    """A figure at /metrics, by its name and labels; 0 where it has not been counted yet."""
+    """A metric at /metrics by its name and labels; 0 if it has not been counted yet."""
     lines = [line.rpartition(" ") for line in api.get("/metrics").text.splitlines()]
     return next((float(value) for found, _, value in lines if found == name), 0.0)

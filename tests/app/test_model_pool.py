@@ -1,4 +1,4 @@
-"""What is served follows the registry: a new champion without losing a poem, the old one where the new is broken."""
+"""What is served follows the registry: a new champion without losing a poem, the old one if the new fails to load."""
 
 import json
 from pathlib import Path
@@ -17,8 +17,8 @@ def promote(name, version):
     MlflowClient().set_registered_model_alias(name, "champion", version)
 
 
-def writer(api, **wish):
-    return api.post("/api/poems", json={"first_line": LINE, **wish}).json()["model"]
+def writer(api, **request):
+    return api.post("/api/poems", json={"first_line": LINE, **request}).json()["model"]
 
 
 def status(api, role="champion"):
@@ -61,14 +61,14 @@ def test_a_new_champion_takes_over_and_the_old_one_finishes_its_poems(served_sto
     new = new_version("heirs", tiny_bases["gemma3"])
     params = params_of("heirs", tiny_bases["gpt2"])
     with running(params, poll_seconds=0.1) as address, client(address) as api:
-        wish = {"first_line": LINE, "seed": 3, "max_words": 300, "temperature": 2.0}
-        undisturbed = streamed(api, **wish)[-1]
-        with api.stream("POST", "/api/poems/stream", json=wish) as response:
-            lines = response.iter_lines()
-            next(lines)
+        request = {"first_line": LINE, "seed": 3, "max_words": 300, "temperature": 2.0}
+        undisturbed = streamed(api, **request)[-1]
+        with api.stream("POST", "/api/poems/stream", json=request) as response:
+            chunks = response.iter_bytes()
+            begun = next(chunks)
             promote("heirs", new)
             wait_until(lambda: writer(api, max_words=3)["version"] == new)
-            events = [json.loads(line) for line in lines]
+            events = [json.loads(line) for line in (begun + b"".join(chunks)).split(b"\n") if line]
         assert events[-1] == undisturbed
         assert events[-1]["model"]["version"] == old
         assert metric(api, f'estrofa_serving{{name="heirs",role="champion",version="{new}"}}') == 1
@@ -76,7 +76,7 @@ def test_a_new_champion_takes_over_and_the_old_one_finishes_its_poems(served_sto
 
 
 @pytest.mark.parametrize("damage", ["an artifact is gone", "it was altered", "it is no model"])
-def test_a_champion_that_does_not_load_leaves_the_old_one_in_place_and_is_told_of(
+def test_a_champion_that_does_not_load_leaves_the_old_one_in_place_and_is_reported(
     served_store, tiny_bases, damage, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("ESTROFA_CACHE", str(tmp_path / "cache"))  # where no other test has fetched these weights
@@ -96,28 +96,38 @@ def test_a_champion_that_does_not_load_leaves_the_old_one_in_place_and_is_told_o
             weights.unlink()
     with running(params_of(name, tiny_bases["gpt2"]), poll_seconds=0.1) as address, client(address) as api:
         promote(name, bad)
-        wait_until(lambda: status(api)["fault"])
+        wait_until(lambda: status(api)["error"])
         assert api.get("/ready").status_code == 200
         assert status(api)["model"]["version"] == writer(api)["version"] == good
         assert metric(api, 'estrofa_outdated{role="champion"}') == 1
         assert metric(api, 'estrofa_load_failures_total{role="champion"}') >= 1
         promote(name, good)
-        wait_until(lambda: not status(api)["fault"])
+        wait_until(lambda: not status(api)["error"])
         assert metric(api, 'estrofa_outdated{role="champion"}') == 0
 
 
-def test_a_registry_that_is_away_is_waited_for(served_store, tiny_bases, monkeypatch):
+def test_an_unavailable_registry_is_waited_for(served_store, tiny_bases, monkeypatch):
     number = new_version("patient", tiny_bases["llama"], "champion")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     with running(params_of("patient", tiny_bases["gpt2"]), poll_seconds=0.1) as address, client(address) as api:
         assert api.get("/ready").status_code == 503
-        assert "does not answer" in status(api)["fault"]
+        assert "does not answer" in status(api)["error"]
         monkeypatch.setenv("MLFLOW_TRACKING_URI", served_store)
         wait_until(lambda: api.get("/ready").status_code == 200)
         assert writer(api)["version"] == number
         monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-        wait_until(lambda: status(api)["fault"])
+        wait_until(lambda: status(api)["error"])
         assert writer(api)["version"] == number
+
+
+def test_a_champion_that_does_not_load_is_a_503_in_one_plain_sentence(served_store, tiny_bases, tmp_path, caplog):
+    (tmp_path / "config.json").write_text("{}")
+    with running(params_of("unloadable", tiny_bases["gpt2"]), model=tmp_path) as address, client(address) as api:
+        unavailable = api.post("/api/poems", json={})
+        assert unavailable.status_code == 503
+        assert unavailable.json()["detail"].startswith("The champion model is unavailable: ")
+        assert str(tmp_path) not in unavailable.text + api.get("/ready").text
+    assert "cannot load the champion" in caplog.text
 
 
 def test_two_roles_of_one_version_share_its_weights(served_store, tiny_bases):
