@@ -13,12 +13,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.cleaning import drama, duplicates, paratext, typography
-from pipeline.cleaning import rules as cleaning_rules
+from pipeline.cleaning import (
+    characters,
+    drama,
+    duplicates,
+    furniture,
+    headings,
+    markup,
+    notes,
+    numbering,
+    paratext,
+    rules,
+    typography,
+)
 from pipeline.cleaning.duplicates import Twins, find_duplicates, sketch_texts
-from pipeline.cleaning.lost_letters import BROKEN, build_lexicon, repair_broken
-from pipeline.cleaning.rules import clean_field, clean_text, natural_order, rules_for, words_of
+from pipeline.cleaning.headings import natural_order
+from pipeline.cleaning.lost_letters import LOST, build_lexicon, restore_letters
+from pipeline.cleaning.paratext import is_wrapped_prose
+from pipeline.cleaning.rules import clean_field, clean_text, rules_for
 from pipeline.cleaning.splitting import cut_poem
+from pipeline.cleaning.typography import plain_words
 from pipeline.cleaning.workspace import Poem, Verdict, open_scratch
 from pipeline.common.cache import STORES, code_version, map_new
 from pipeline.common.parallel import in_batches, map_batches
@@ -32,6 +46,18 @@ REPORT = Path("metrics/clean.json")
 EXAMPLES = 3  # shown for each rule
 _EXAMPLE_LENGTH = 80
 _BATCH = 500
+_RULES = (
+    rules,
+    characters,
+    markup,
+    typography,
+    notes,
+    furniture,
+    numbering,
+    headings,
+    paratext,
+    drama,
+)  # they are code
 _YEAR = re.compile(r"(?<!\d)(?:1\d|20)\d\d(?!\d)")
 
 Changes = dict[str, tuple[str, str]]  # by rule, the place before and after
@@ -76,7 +102,7 @@ def measures(text: str) -> dict[str, int]:
     return {
         "lines": sum(map(bool, text.split("\n"))),
         "stanzas": text.count("\n\n") + 1 if text else 0,
-        "words": len(words_of(text)),
+        "words": len(plain_words(text)),
     }
 
 
@@ -140,7 +166,7 @@ def repair_poems(
 
     def restored() -> Iterator[tuple[str, str | None, str | None]]:
         for poem in filter(is_broken, poems()):
-            yield repair_broken(poem["text"], lexicons[poem["declared_language"]]), poem["title"], poem["author"]
+            yield restore_letters(poem["text"], lexicons[poem["declared_language"]]), poem["title"], poem["author"]
 
     texts = map_batches(clean_texts, restored(), address=address, workers=workers)
     for poem in poems():
@@ -149,14 +175,14 @@ def repair_poems(
             text = next(texts)
             if text != poem["text"]:
                 changes["lost letters"] = _first_difference(poem["text"], text)
-            title = repair_broken(poem["title"], lexicons[poem["declared_language"]]) if poem["title"] else None
-            poem.update(text=text, title=None if title and BROKEN in title else title, **measures(text))
+            title = restore_letters(poem["title"], lexicons[poem["declared_language"]]) if poem["title"] else None
+            poem.update(text=text, title=None if title and LOST in title else title, **measures(text))
         yield poem, changes
 
 
 def is_broken(poem: Poem) -> bool:
     """Whether a letter of its text or title is lost."""
-    return BROKEN in poem["text"] or BROKEN in (poem["title"] or "")
+    return LOST in poem["text"] or LOST in (poem["title"] or "")
 
 
 def parts_of(poem: Poem, max_words: int) -> list[Poem]:
@@ -177,13 +203,15 @@ def fault(poem: Poem, params: Clean) -> tuple[str, str] | None:
     prose = sum(len(line) for line in poem["text"].split("\n") if len(line) > params.prose_line) / len(poem["text"])
     if prose > params.max_prose_share:
         return "prose", f"{prose:.0%} in lines of more than {params.prose_line} characters"
+    if is_wrapped_prose(poem["text"]):
+        return "prose", f"wrapped at {max(map(len, poem['text'].splitlines()))} characters"
     if poem["lines"] < params.min_lines:
         return "too short", f"{poem['lines']} lines"
     if poem["words"] < params.min_words:
         return "too short", f"{poem['words']} words"
     if poem["words"] > params.max_words:
         return "too long", f"{poem['words']} words"
-    broken = poem["text"].count(BROKEN)
+    broken = poem["text"].count(LOST)
     if broken > params.max_broken_share * len(poem["text"]):
         return "broken characters", f"{broken} of {len(poem['text'])}"
     return None
@@ -213,20 +241,20 @@ def clean_corpus(
         The report.
     """
     where = {"address": address, "workers": workers}
-    code = code_version(sys.modules[__name__], cleaning_rules, drama, paratext, typography, "ftfy")
+    code = code_version(sys.modules[__name__], *_RULES, "ftfy")
     cleaned = map_new(clean_poems, records, code=code, store=stores and stores / "cleaned.sqlite", **where)
     counts: Counter[str] = Counter()
-    rules: dict[str, Any] = {name: {"changed": 0, "examples": []} for name, _ in rules_for(None, None)}
-    rules["lost letters"] = {"changed": 0, "examples": []}
+    changed: dict[str, Any] = {name: {"changed": 0, "examples": []} for name, _ in rules_for(None, None)}
+    changed["lost letters"] = {"changed": 0, "examples": []}
     for _, changes in cleaned:
-        _note_changes(changes, rules)
+        _note_changes(changes, changed)
     with open_scratch(folder) as scratch:
         for poem, changes in repair_poems(lambda: (each for each, _ in cleaned), **where):
             parts = parts_of(poem, params.max_words) if params.long_poems == "cut" else [poem]
             for part in parts:
                 scratch.add(part, fault(part, params))
             counts.update(cut=len(parts) > 1, parts=len(parts) if len(parts) > 1 else 0)
-            _note_changes(changes, rules)
+            _note_changes(changes, changed)
         best_first = scratch.best_first()
         code = code_version(duplicates, "datasketch", "xxhash")
         store = stores and stores / "sketches.sqlite"
@@ -244,7 +272,7 @@ def clean_corpus(
             "cut": counts["cut"],
             "parts": counts["parts"],
             **scratch.report(),
-            "rules": rules,
+            "rules": changed,
         }
 
 

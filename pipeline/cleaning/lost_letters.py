@@ -9,12 +9,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-BROKEN = "\ufffd"
+LOST = "\ufffd"
 _LETTERS = "áéíóúñüçàèìòùâêîôûäëïöæœ"
 _PLAIN = {"a": "áàâä", "e": "éèêë", "i": "íìîï", "o": "óòôö", "u": "úùûü", "ae": "æ", "oe": "œ", "n": "ñ", "c": "ç"}
 _DIAERESIS = dict(zip("aeiou", "äëïöü", strict=True))
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
-_RUN = re.compile(f"{BROKEN}{{1,2}}")
+_RUN = re.compile(f"{LOST}{{1,2}}")
 _LETTERS_BEFORE = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*\Z")
 _LETTERS_AFTER = re.compile(r"[^\W\d_]*")
 
@@ -67,7 +67,7 @@ _END = frozenset(
     )
 )
 _CONTRACTED = re.compile(r"(?:s|d|t|ll|re|ve|m|st|ns?|en|ry|ring|nly|er[a-z]*)$")
-_SURE = re.compile(f"[a-z](?:{BROKEN}(?:s|ll|re|ve)|n{BROKEN}t)\\b|\\b[oO]{BROKEN}er|\\b[eE]{BROKEN}en\\b")
+_SURE = re.compile(f"[a-z](?:{LOST}(?:s|ll|re|ve)|n{LOST}t)\\b|\\b[oO]{LOST}er|\\b[eE]{LOST}en\\b")
 _STRAIGHT = re.compile(r"[a-zA-Z]'[a-z]")
 
 
@@ -75,19 +75,19 @@ def build_lexicon(texts: Iterable[str]) -> Counter[str]:
     """How often each word stands, whole and in lower case, in the texts; a lost letter is judged by it."""
     lexicon: Counter[str] = Counter()
     for text in texts:
-        if BROKEN not in text:
+        if LOST not in text:
             lexicon.update(_WORD.findall(text.lower().replace("’", "'")))
     return lexicon
 
 
-def repair_broken(text: str, lexicon: Mapping[str, int]) -> str:
+def restore_letters(text: str, lexicon: Mapping[str, int]) -> str:
     """Bring back the characters lost to U+FFFD that have one answer.
 
     Args:
         text: a clean poem.
         lexicon: what `build_lexicon` counted in the same language.
     """
-    if BROKEN not in text:
+    if LOST not in text:
         return text
     # Where some apostrophes are lost for sure, all were curly; where some are straight and none is lost, none was.
     apostrophes_lost = bool(_SURE.search(text)) or not _STRAIGHT.search(text)

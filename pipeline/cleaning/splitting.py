@@ -3,7 +3,7 @@
 import re
 from itertools import accumulate
 
-from pipeline.cleaning.rules import words_of
+from pipeline.cleaning.typography import plain_words
 
 _HEADING = re.compile(
     r"""(?i:canto|book|part|section|chapter|act|scene|libro|parte|secci[óo]n|cap[íi]tulo|acto|escena|jornada)\ \S{1,12}
@@ -28,7 +28,7 @@ def cut_poem(text: str, max_words: int) -> list[str]:
     """
     stanzas = text.split("\n\n")
     heads = [starts_section(stanza) for stanza in stanzas]
-    words_before = list(accumulate((len(words_of(stanza)) for stanza in stanzas), initial=0))
+    words_before = list(accumulate((len(plain_words(stanza)) for stanza in stanzas), initial=0))
     best: list[tuple[float, int]] = [(0.0, 0)]  # for each number of stanzas: the least cost, where its last part starts
     for end in range(1, len(stanzas) + 1):
         ways = []

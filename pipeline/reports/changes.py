@@ -10,14 +10,14 @@ from typing import Any
 
 from markupsafe import Markup
 
-from pipeline.cleaning.lost_letters import repair_broken
+from pipeline.cleaning.lost_letters import restore_letters
 from pipeline.cleaning.rules import rules_for
 
 
 def rule_rows(rules: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """For each cleaning rule its name, what it does, how many poems it changed, and examples."""
     meanings = {name: rule.func if isinstance(rule, partial) else rule for name, rule in rules_for(None, None)}
-    meanings["lost letters"] = repair_broken
+    meanings["lost letters"] = restore_letters
     for name, rule in rules.items():
         meaning = inspect.getdoc(meanings[name]).split("\n\n")[0].replace("`", "") if name in meanings else ""
         changes = [change(example["before"], example["after"]) for example in rule.get("examples", [])]

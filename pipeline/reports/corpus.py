@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pipeline.cleaning.lost_letters import BROKEN
+from pipeline.cleaning.lost_letters import LOST
 from pipeline.common.params import load_params
 from pipeline.common.stage import stage, whole_file
 from pipeline.common.tables import read_batches, read_report, read_table
@@ -66,8 +66,8 @@ def read_poems(path: Path, columns: list[str]) -> pd.DataFrame:
 
 
 def broken_texts(path: Path) -> np.ndarray:
-    """Which texts of a table have lost letters, shape (poems,)."""
-    broken = (batch["text"].str.contains(BROKEN, regex=False) for batch in read_batches(path, ["text"]))
+    """Which texts of a table have letters that were lost, shape (poems,)."""
+    broken = (batch["text"].str.contains(LOST, regex=False) for batch in read_batches(path, ["text"]))
     return np.concatenate([np.array([], dtype=bool), *broken])
 
 

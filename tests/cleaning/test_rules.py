@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cleaning.lost_letters import build_lexicon, repair_broken
-from pipeline.cleaning.rules import clean_field, clean_text, rules_for, words_of
+from pipeline.cleaning.lost_letters import build_lexicon, restore_letters
+from pipeline.cleaning.rules import clean_field, clean_text, rules_for
+from pipeline.cleaning.typography import plain_words
 
 QUATRAIN = """The kettle sings upon the stove,
 the window fills with rain,
@@ -50,10 +51,10 @@ dirty = st.lists(st.tuples(st.sampled_from(VERSES), st.sampled_from(BREAKS)), ma
     lambda parts: "".join(verse + line_break for verse, line_break in parts)
 )
 texts = st.one_of(dirty, st.text(max_size=200))
-plain_words = st.text(alphabet="abcdefghijklmnñopqrstuvwxyzáéíóú", min_size=2, max_size=8).filter(
+made_up_words = st.text(alphabet="abcdefghijklmnñopqrstuvwxyzáéíóú", min_size=2, max_size=8).filter(
     lambda word: word not in {"notes", "note", "nota", "notas"}
 )
-plain_lines = st.lists(plain_words, min_size=2, max_size=6).map(" ".join)
+plain_lines = st.lists(made_up_words, min_size=2, max_size=6).map(" ".join)
 RULES = dict(rules_for("The Title", "Ana Poe"))
 
 
@@ -117,9 +118,9 @@ def test_every_word_that_is_not_boilerplate_is_kept(lines):
     expected = [
         word
         for line in lines
-        for word in words_of(re.sub(r"\[\d\]|</?b>", " ", line).replace("\u00ad", "").replace("\u200b", ""))
+        for word in plain_words(re.sub(r"\[\d\]|</?b>", " ", line).replace("\u00ad", "").replace("\u200b", ""))
     ]
-    assert words_of(clean_text("\n".join(lines))[0]) == expected
+    assert plain_words(clean_text("\n".join(lines))[0]) == expected
 
 
 @pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r", "\r\r\n", "\u2028", "\u2029", "\x85", "\v", "\f"])
@@ -214,23 +215,23 @@ def test_a_field_is_one_repaired_line_or_nothing():
 
 def test_lost_letters_come_back_where_the_corpus_leaves_one_answer():
     english = build_lexicon(["it's o'er, the man's tale, beloved and winged, caesar and tho' we go in rain"] * 5)
-    assert repair_broken("It�s o�er, the man�s tale", english) == "It’s o’er, the man’s tale"
-    assert repair_broken("�Tis late,� he said", english) == "’Tis late,” he said"
-    assert repair_broken("�The man,� he said", english) == "“The man,” he said"
-    assert repair_broken("it's belov�d C�sar", english) == "it's belovèd Cæsar"
+    assert restore_letters("It�s o�er, the man�s tale", english) == "It’s o’er, the man’s tale"
+    assert restore_letters("�Tis late,� he said", english) == "’Tis late,” he said"
+    assert restore_letters("�The man,� he said", english) == "“The man,” he said"
+    assert restore_letters("it's belov�d C�sar", english) == "it's belovèd Cæsar"
     spanish = build_lexicon(["mi corazón está aquí y el mar está allí"] * 3)
-    assert repair_broken("coraz�n, est� aqu�", spanish) == "corazón, está aquí"
+    assert restore_letters("coraz�n, est� aqu�", spanish) == "corazón, está aquí"
 
 
 def test_a_lost_letter_that_may_be_several_stays_lost():
     lexicon = build_lexicon(["papá papa mamá"])
-    assert repair_broken("x�z", lexicon) == "x�z"
+    assert restore_letters("x�z", lexicon) == "x�z"
 
 
 @settings(max_examples=100)
 @given(text=dirty)
 def test_bringing_letters_back_changes_nothing_else(text):
-    repaired = repair_broken(text, build_lexicon([QUATRAIN]))
+    repaired = restore_letters(text, build_lexicon([QUATRAIN]))
     pattern = re.escape(text).replace("�", "(?s:.)")
     assert re.fullmatch(pattern, repaired)
-    assert repair_broken(repaired, build_lexicon([QUATRAIN])) == repaired
+    assert restore_letters(repaired, build_lexicon([QUATRAIN])) == repaired

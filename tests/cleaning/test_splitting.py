@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cleaning.rules import words_of
 from pipeline.cleaning.splitting import cut_poem, starts_section
+from pipeline.cleaning.typography import plain_words
 
 words = st.sampled_from(["rain", "o'er", "well-worn", "río", "1914", "—", "II.", "Canto"])
 lines = st.lists(words, min_size=1, max_size=5).map(" ".join)
@@ -26,13 +26,13 @@ def test_every_word_line_and_stanza_is_kept(text, max_words):
 @given(text=poems, max_words=st.integers(1, 60))
 def test_a_part_is_short_enough_or_a_single_stanza(text, max_words):
     for part in cut_poem(text, max_words):
-        assert len(words_of(part)) <= max_words or "\n\n" not in part
+        assert len(plain_words(part)) <= max_words or "\n\n" not in part
 
 
 @settings(max_examples=100)
 @given(text=poems)
 def test_a_poem_that_is_short_enough_stays_whole(text):
-    assert cut_poem(text, max(1, len(words_of(text)))) == [text]
+    assert cut_poem(text, max(1, len(plain_words(text)))) == [text]
 
 
 def test_parts_are_of_like_length_rather_than_one_full_and_one_nearly_empty():

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cleaning.rules import clean_text, words_of
-from pipeline.cleaning.typography import remove_emphasis, space_punctuation
+from pipeline.cleaning.rules import clean_text
+from pipeline.cleaning.typography import plain_words, remove_emphasis, space_punctuation
 from scrapers.anthology.poems import LANGUAGES, read_poems
 
 pieces = st.sampled_from(
@@ -61,7 +61,7 @@ def test_each_is_idempotent_and_keeps_every_word_and_every_line(rule, text):
     assert rule(once) == once
     assert once.count("\n") == text.count("\n")
     bare = str.maketrans("_~=", "   ")
-    assert words_of(once.translate(bare)) == words_of(text.translate(bare))
+    assert plain_words(once.translate(bare)) == plain_words(text.translate(bare))
 
 
 def test_the_anthology_has_no_such_dirt():
