@@ -4,28 +4,18 @@ import hashlib
 import json
 import re
 import sys
+from array import array
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pipeline.cleaning import (
-    characters,
-    drama,
-    duplicates,
-    furniture,
-    headings,
-    markup,
-    notes,
-    numbering,
-    paratext,
-    rules,
-    typography,
-)
+from pipeline import cleaning
+from pipeline.cleaning import duplicates
 from pipeline.cleaning.duplicates import Twins, find_duplicates, sketch_texts
 from pipeline.cleaning.headings import natural_order
 from pipeline.cleaning.lost_letters import LOST, build_lexicon, restore_letters
@@ -33,8 +23,8 @@ from pipeline.cleaning.paratext import is_wrapped_prose
 from pipeline.cleaning.rules import clean_field, clean_text, rules_for
 from pipeline.cleaning.splitting import cut_poem
 from pipeline.cleaning.typography import plain_words
-from pipeline.cleaning.workspace import Poem, Verdict, open_scratch
-from pipeline.common.cache import STORES, code_version, map_new
+from pipeline.cleaning.workspace import Poem, Verdict, open_workspace
+from pipeline.common.cache import STORES, Results, code_version, map_new
 from pipeline.common.parallel import in_batches, map_batches
 from pipeline.common.params import Clean, load_params
 from pipeline.common.stage import BadInput, stage, whole_folder
@@ -46,21 +36,11 @@ REPORT = Path("metrics/clean.json")
 EXAMPLES = 3  # shown for each rule
 _EXAMPLE_LENGTH = 80
 _BATCH = 500
-_RULES = (
-    rules,
-    characters,
-    markup,
-    typography,
-    notes,
-    furniture,
-    numbering,
-    headings,
-    paratext,
-    drama,
-)  # they are code
 _YEAR = re.compile(r"(?<!\d)(?:1\d|20)\d\d(?!\d)")
 
 Changes = dict[str, tuple[str, str]]  # by rule, the place before and after
+Rules = dict[str, dict[str, Any]]  # by rule, how many poems it changed, and examples
+Lexicons = dict[str | None, Counter[str]]  # by declared language, how often each word stands in its poems
 
 
 def read_raw(folder: Path = RAW) -> Iterator[Poem]:
@@ -126,11 +106,6 @@ def clean_poems(records: Sequence[Poem]) -> list[tuple[Poem, Changes]]:
     return cleaned
 
 
-def clean_texts(poems: Sequence[tuple[str, str | None, str | None]]) -> list[str]:
-    """Texts with their titles and authors, cleaned again after letters came back."""
-    return [clean_text(*poem)[0] for poem in poems]
-
-
 def _first_difference(before: str, after: str) -> tuple[str, str]:
     """Where two texts part: the rest of the line there, in both, cut to a readable length."""
     shorter = min(len(before), len(after))
@@ -139,45 +114,62 @@ def _first_difference(before: str, after: str) -> tuple[str, str]:
     return before[start : start + _EXAMPLE_LENGTH], after[start : start + _EXAMPLE_LENGTH]
 
 
-def count_words(poems: Iterable[Poem]) -> dict[str | None, Counter[str]]:
-    """What `build_lexicon` counts in the poems of each declared language."""
-    lexicons: dict[str | None, Counter[str]] = defaultdict(Counter)
-    for batch in in_batches(poems, _BATCH):
-        for language in {poem["declared_language"] for poem in batch}:
-            texts = (poem["text"] for poem in batch if poem["declared_language"] == language)
-            lexicons[language].update(build_lexicon(texts))
-    return lexicons
+def count_words(poems: Sequence[tuple[str | None, str]]) -> list[Lexicons]:
+    """What `build_lexicon` counts in poems, given as declared language and text; one item for the whole batch."""
+    texts: dict[str | None, list[str]] = defaultdict(list)
+    for language, text in poems:
+        texts[language].append(text)
+    return [{language: build_lexicon(texts[language]) for language in texts}]
 
 
-def repair_poems(
-    poems: Callable[[], Iterator[Poem]], address: str | None = None, workers: int | None = None
-) -> Iterator[tuple[Poem, Changes]]:
-    """Bring back lost letters by the words of the other poems in the language.
+def repair_poems(poems: Sequence[Poem], lexicons: Lexicons) -> list[tuple[str, str | None]]:
+    """Text and title of poems with lost letters, after those that have one answer came back.
+
+    The text is cleaned again, since rules see more in whole words. A title that stays broken is no title.
+    """
+    repaired = []
+    for poem in poems:
+        lexicon = lexicons[poem["declared_language"]]
+        text, _ = clean_text(restore_letters(poem["text"], lexicon), poem["title"], poem["author"])
+        title = restore_letters(poem["title"], lexicon) if poem["title"] else None
+        repaired.append((text, None if title and LOST in title else title))
+    return repaired
+
+
+def repair_corpus(cleaned: Results[tuple[Poem, Changes]], rules: Rules, **where: Any) -> Iterator[Poem]:
+    """Bring back lost letters by the words of all other poems in the language, and note what the rules changed.
 
     Args:
-        poems: gives all poems anew at each call, so that none need be held.
-        address: a Dask scheduler; None for this machine.
-        workers: processes on this machine.
+        cleaned: what `clean_poems` made of the corpus; it is read twice, and its poems with lost letters once more.
+        rules: the report of the rules, which takes the changes.
+        where: the workers, as in `map_batches`.
 
     Yields:
-        Each poem, and how its text changed, if it did.
+        Each poem.
     """
-    lexicons = count_words(poems())
+    broken = array("q")
 
-    def restored() -> Iterator[tuple[str, str | None, str | None]]:
-        for poem in filter(is_broken, poems()):
-            yield restore_letters(poem["text"], lexicons[poem["declared_language"]]), poem["title"], poem["author"]
+    def languages_and_texts() -> Iterator[tuple[str | None, str]]:
+        for place, (poem, changes) in enumerate(cleaned):
+            note_changes(changes, rules)
+            if is_broken(poem):
+                broken.append(place)
+            yield poem["declared_language"], poem["text"]
 
-    texts = map_batches(clean_texts, restored(), address=address, workers=workers)
-    for poem in poems():
+    lexicons: Lexicons = defaultdict(Counter)
+    for counted in map_batches(count_words, languages_and_texts(), **where):
+        for language, words in counted.items():
+            lexicons[language].update(words)
+    repaired = map_batches(repair_poems, (poem for poem, _ in cleaned.at(broken)), dict(lexicons), **where)
+    for poem, _ in cleaned:
         changes = {}
         if is_broken(poem):
-            text = next(texts)
+            text, title = next(repaired)
             if text != poem["text"]:
                 changes["lost letters"] = _first_difference(poem["text"], text)
-            title = restore_letters(poem["title"], lexicons[poem["declared_language"]]) if poem["title"] else None
-            poem.update(text=text, title=None if title and LOST in title else title, **measures(text))
-        yield poem, changes
+            poem.update(text=text, title=title, **measures(text))
+        note_changes(changes, rules)
+        yield poem
 
 
 def is_broken(poem: Poem) -> bool:
@@ -241,43 +233,40 @@ def clean_corpus(
         The report.
     """
     where = {"address": address, "workers": workers}
-    code = code_version(sys.modules[__name__], *_RULES, "ftfy")
+    code = code_version(sys.modules[__name__], cleaning, "ftfy")
     cleaned = map_new(clean_poems, records, code=code, store=stores and stores / "cleaned.sqlite", **where)
     counts: Counter[str] = Counter()
-    changed: dict[str, Any] = {name: {"changed": 0, "examples": []} for name, _ in rules_for(None, None)}
-    changed["lost letters"] = {"changed": 0, "examples": []}
-    for _, changes in cleaned:
-        _note_changes(changes, changed)
-    with open_scratch(folder) as scratch:
-        for poem, changes in repair_poems(lambda: (each for each, _ in cleaned), **where):
+    names = [*(name for name, _ in rules_for(None, None)), "lost letters"]
+    rules: Rules = {name: {"changed": 0, "examples": []} for name in names}
+    with open_workspace(folder) as workspace:
+        for poem in repair_corpus(cleaned, rules, **where):
             parts = parts_of(poem, params.max_words) if params.long_poems == "cut" else [poem]
             for part in parts:
-                scratch.add(part, fault(part, params))
+                workspace.add(part, fault(part, params))
             counts.update(cut=len(parts) > 1, parts=len(parts) if len(parts) > 1 else 0)
-            _note_changes(changes, changed)
-        best_first = scratch.best_first()
+        best_first = workspace.best_first()
         code = code_version(duplicates, "datasketch", "xxhash")
         store = stores and stores / "sketches.sqlite"
-        sketches = map_new(sketch_texts, scratch.texts(best_first["row"]), code=code, store=store, **where)
+        sketches = map_new(sketch_texts, workspace.texts(best_first["row"]), code=code, store=store, **where)
         similarities = params.duplicate_similarity, params.cluster_similarity
-        scratch.judge(verdicts(best_first, find_duplicates(best_first["id"], sketches, *similarities, folder)))
+        workspace.judge(verdicts(best_first, find_duplicates(best_first["id"], sketches, *similarities, folder)))
         with table_writer(folder / "poems.parquet", POEM_SCHEMA) as add:
-            for batch in in_batches(scratch.kept(), _BATCH):
+            for batch in in_batches(workspace.kept(), _BATCH):
                 add(pd.DataFrame(batch))
         with table_writer(folder / "rejects.parquet", REJECT_SCHEMA) as add:
-            for batch in in_batches(scratch.rejected(), _BATCH):
+            for batch in in_batches(workspace.rejected(), _BATCH):
                 add(pd.DataFrame(batch))
         return {
             "poems_in": len(cleaned),
             "cut": counts["cut"],
             "parts": counts["parts"],
-            **scratch.report(),
-            "rules": changed,
+            **workspace.report(),
+            "rules": rules,
         }
 
 
 def verdicts(poems: np.ndarray, twins: Twins) -> Iterator[Verdict]:
-    """What `Scratch.judge` wants to know of each of the poems, the best copies first, once their twins are found."""
+    """What `Workspace.judge` takes for each of the poems, best copies first, once their duplicates are found."""
     for place, row in enumerate(poems["row"].tolist()):
         best, alike = twins.exact[place], twins.near[place]
         if best != place:
@@ -289,7 +278,7 @@ def verdicts(poems: np.ndarray, twins: Twins) -> Iterator[Verdict]:
             yield None, None, poems["id"][twins.cluster[place]].decode(), row
 
 
-def _note_changes(changes: Changes, rules: dict[str, Any]) -> None:
+def note_changes(changes: Changes, rules: Rules) -> None:
     """Count in the report of the rules what they changed in a poem, the first few as examples."""
     for name, (before, after) in changes.items():
         rules[name]["changed"] += 1

@@ -3,12 +3,13 @@
 import pickle
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+
+from pipeline.common.cache import temporary_database
 
 Poem = dict[str, Any]
 
@@ -18,33 +19,30 @@ _ADD = f"INSERT INTO verdicts ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len
 
 
 def quality(poem: Mapping[str, Any]) -> tuple[int, int, int]:
-    """What sorts the best copy of a poem first: whole letters, known author and title, more text."""
+    """A sort key that puts the best copy of a poem first: fewest lost letters, most fields known, most words."""
     known = sum(bool(poem[field]) for field in ("author", "title", "licence", "style", "collection"))
     return poem["text"].count("\ufffd"), -known, -poem["words"]
 
 
-class Scratch:
-    """Poems by row, in the order they came in, and beside them the verdicts. `open_scratch` makes one."""
+class Workspace:
+    """Poems by row, in the order they came in, and beside them the verdicts. `open_workspace` makes one."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._database = database
-        database.executescript("""
-            PRAGMA journal_mode = OFF;
-            PRAGMA synchronous = OFF;
-            CREATE TABLE poems (row INTEGER PRIMARY KEY, poem BLOB);
+        database.execute("CREATE TABLE poems (row INTEGER PRIMARY KEY, poem BLOB)")
+        database.execute("""
             CREATE TABLE verdicts (
                 row INTEGER PRIMARY KEY, broken INTEGER, unknown INTEGER, shortness INTEGER, poem_id TEXT, url TEXT,
                 language TEXT, reason TEXT, detail TEXT, cluster TEXT
-            );
-            BEGIN;  -- one transaction for all that comes: it is never to be kept
+            )
         """)
 
-    def add(self, poem: Poem, found: tuple[str, str] | None) -> None:
-        """Add a poem with the reason and the figure for which it is rejected; None where it is not."""
-        order = quality(poem) if found is None else (None, None, None)
+    def add(self, poem: Poem, fault: tuple[str, str] | None) -> None:
+        """Add a poem, with the reason and the detail if it is rejected."""
+        order = quality(poem) if fault is None else (None, None, None)
         named = poem["poem_id"], poem["url"] or "", poem["declared_language"] or "undeclared"
         self._database.execute("INSERT INTO poems (poem) VALUES (?)", (pickle.dumps(poem),))
-        self._database.execute(_ADD, (*order, *named, *(found or (None, None))))
+        self._database.execute(_ADD, (*order, *named, *(fault or (None, None))))
 
     def best_first(self) -> np.ndarray:
         """Fields `row` and `id` of the poems not rejected, the best copy of each before the others."""
@@ -97,10 +95,7 @@ class Scratch:
 
 
 @contextmanager
-def open_scratch(folder: Path) -> Iterator[Scratch]:
-    """Yield an empty one that lies in `folder` until the block ends."""
-    with (
-        TemporaryDirectory(dir=folder) as temporary,
-        closing(sqlite3.connect(Path(temporary, "poems.sqlite"), isolation_level=None)) as database,
-    ):
-        yield Scratch(database)
+def open_workspace(folder: Path) -> Iterator[Workspace]:
+    """Yield an empty workspace, whose files lie in `folder` until the block ends."""
+    with temporary_database(folder) as database:
+        yield Workspace(database)

@@ -1,13 +1,12 @@
 """Results kept from one run to the next, so that only what is new or has changed is computed again."""
 
 import hashlib
-import inspect
 import json
 import pickle
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,19 +18,47 @@ from pipeline.common.parallel import in_batches, map_batches
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-STORES = Path("data/reuse")  # beside what the stages make, and no output of theirs: DVC would empty it before each run
+STORES = Path("data/reuse")  # beside the outputs of stages, but not one: DVC would empty it before each run
 _KEY_BYTES = 16
 _BATCH = 500
 
 
 def code_version(*parts: ModuleType | str) -> str:
-    """A digest of what results hang on beside their input: modules of ours by source, libraries by version."""
-    said = [version(part) if isinstance(part, str) else inspect.getsource(part) for part in parts]
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+    """A digest of what results depend on beside their input.
+
+    Args:
+        parts: modules of ours, which count by their source; packages, by every file in their folders; and names of
+            libraries, by their version.
+    """
+    return hashlib.sha256(b"".join(map(_version, parts))).hexdigest()
+
+
+def _version(part: ModuleType | str) -> bytes:
+    if isinstance(part, str):
+        return hashlib.sha256(version(part).encode()).digest()
+    path = Path(part.__file__)
+    files = [path] if path.name != "__init__.py" else sorted(path.parent.rglob("*"))
+    contents = (file.read_bytes() for file in files if file.is_file() and file.suffix != ".pyc")
+    return b"".join(hashlib.sha256(content).digest() for content in contents)
+
+
+@contextmanager
+def temporary_database(folder: Path | None = None) -> Iterator[sqlite3.Connection]:
+    """Yield an empty SQLite database on disk, in one transaction, that is removed when the block ends.
+
+    Args:
+        folder: where its file lies; None for the system's place for temporary files.
+    """
+    with (
+        TemporaryDirectory(prefix="estrofa-", dir=folder) as temporary,
+        closing(sqlite3.connect(Path(temporary, "rows.sqlite"), isolation_level=None)) as database,
+    ):
+        database.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN")
+        yield database
 
 
 class Results(Generic[Result]):
-    """Results in the order of their items; each pass over them reads them from disk, a few at a time."""
+    """Results in the order of their items. Each pass over them reads them from disk, some hundred at a time."""
 
     def __init__(self, store: Path, keys: bytes, temporary: TemporaryDirectory | None) -> None:
         self._store, self._keys = store, keys
@@ -41,9 +68,13 @@ class Results(Generic[Result]):
         return len(self._keys) // _KEY_BYTES
 
     def __iter__(self) -> Iterator[Result]:
+        return self.at(range(len(self)))
+
+    def at(self, places: Iterable[int]) -> Iterator[Result]:
+        """The results at some places, in the order of the places."""
         with closing(sqlite3.connect(self._store)) as database:
-            places = range(0, len(self._keys), _KEY_BYTES)
-            for keys in in_batches((self._keys[place : place + _KEY_BYTES] for place in places), _BATCH):
+            for batch in in_batches(places, _BATCH):
+                keys = [self._keys[place * _KEY_BYTES : (place + 1) * _KEY_BYTES] for place in batch]
                 found = dict(_find("key, result", keys, database))
                 for key in keys:
                     yield pickle.loads(found[key])
@@ -58,18 +89,18 @@ def map_new(
     address: str | None = None,
     workers: int | None = None,
 ) -> Results[Result]:
-    """`map_batches`, where the results of items that an earlier run had are read instead of computed.
+    """`map_batches` that computes only what an earlier run did not.
 
-    All items are read before this returns, and what is computed is kept as it comes, also where the run is stopped.
+    All items are read before this returns. Results are stored as they come, so a run that is stopped keeps them.
 
     Args:
-        function: as in `map_batches`; what it returns for an item hangs on that item and the arguments alone.
-        items: of what JSON can write.
-        arguments: the same for every item, of what JSON can write too.
-        code: what `code_version` says of the function.
-        store: SQLite file of the last run's results, which this run's replace; None for one that is not kept.
+        function: as in `map_batches`; its result for an item depends on that item and the arguments alone.
+        items: anything that JSON can hold.
+        arguments: the same for every item; anything that JSON can hold.
+        code: the `code_version` of the function.
+        store: SQLite file of the last run's results, which this run's replace; None to keep none.
         address: of a Dask scheduler; None for this machine's processes.
-        workers: processes on this machine; None for one a core.
+        workers: processes on this machine; None for one per core.
     """
     temporary = TemporaryDirectory(prefix="estrofa-") if store is None else None
     store = store or Path(temporary.name, "results.sqlite")
@@ -113,7 +144,7 @@ def _find(columns: str, keys: list[bytes], database: sqlite3.Connection) -> sqli
 
 
 def _open(store: Path) -> sqlite3.Connection:
-    """The store, made anew where it is absent or not whole."""
+    """The store; a new one where it is absent or damaged."""
     store.parent.mkdir(parents=True, exist_ok=True)
     database = sqlite3.connect(store)
     try:
@@ -127,7 +158,7 @@ def _open(store: Path) -> sqlite3.Connection:
 
 
 def _prepare(database: sqlite3.Connection) -> None:
-    database.execute("PRAGMA synchronous = OFF")  # what a power cut may spoil is made anew
+    database.execute("PRAGMA synchronous = OFF")  # a store that a power cut damages is made again
     database.execute("PRAGMA cache_size = -65536")  # 64 MiB, for the keys
     database.execute("CREATE TABLE IF NOT EXISTS results (key BLOB PRIMARY KEY, result BLOB)")
     database.execute("CREATE TEMP TABLE used (key BLOB PRIMARY KEY) WITHOUT ROWID")

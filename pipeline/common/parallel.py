@@ -73,17 +73,18 @@ def map_batches(
     with _client(address, workers) as client:
         ahead = _AHEAD * max(1, sum(client.ncores().values()))
         under_way = deque()
+        pickled_arguments = pickle.dumps(arguments)
         for batch in batches:
-            under_way.append(client.submit(_apply, function, pickle.dumps(batch), *arguments, pure=False))
+            under_way.append(client.submit(_apply, function, pickle.dumps(batch), pickled_arguments, pure=False))
             if len(under_way) > ahead:
                 yield from pickle.loads(under_way.popleft().result())
         while under_way:
             yield from pickle.loads(under_way.popleft().result())
 
 
-def _apply(function: Callable[..., list[Result]], pickled: bytes, *arguments: Any) -> bytes:
-    """What a worker does. Bytes travel, since Dask looks through other things piece by piece, which takes longer."""
-    return pickle.dumps(function(pickle.loads(pickled), *arguments))
+def _apply(function: Callable[..., list[Result]], batch: bytes, arguments: bytes) -> bytes:
+    """What a worker does. Bytes travel, since Dask looks through anything else piece by piece, which takes longer."""
+    return pickle.dumps(function(pickle.loads(batch), *pickle.loads(arguments)))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from pipeline.cleaning.duplicates import (
     similarity,
     sketch_texts,
 )
-from pipeline.cleaning.workspace import open_scratch
+from pipeline.cleaning.workspace import open_workspace
 
 VOCABULARY = [f"{start}{middle}{end}" for start in "bcdfglmnprst" for middle in "aeiou" for end in ("ra", "lo", "n")]
 
@@ -56,14 +56,14 @@ def edition_of(lines, random, share=0.05):
 
 def kept_ids(poems, duplicate=0.55, cluster=0.3):
     """The clusters of the poems kept, by id, and the verdicts on those dropped, as *clean* has them."""
-    with TemporaryDirectory() as folder, open_scratch(Path(folder)) as scratch:
+    with TemporaryDirectory() as folder, open_workspace(Path(folder)) as workspace:
         for each in poems:
-            scratch.add(each, None)
-        best_first = scratch.best_first()
-        sketches = sketch_texts(list(scratch.texts(best_first["row"])))
+            workspace.add(each, None)
+        best_first = workspace.best_first()
+        sketches = sketch_texts(list(workspace.texts(best_first["row"])))
         twins = find_duplicates(best_first["id"], sketches, duplicate, cluster, Path(folder))
-        scratch.judge(verdicts(best_first, twins))
-        kept, dropped = list(scratch.kept()), list(scratch.rejected())
+        workspace.judge(verdicts(best_first, twins))
+        kept, dropped = list(workspace.kept()), list(workspace.rejected())
     return {each["poem_id"]: each["cluster"] for each in kept}, {each["poem_id"]: each for each in dropped}
 
 

@@ -1,6 +1,7 @@
 """What an earlier run found is used again, for the same items, arguments and code; the bytes stay the same."""
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from distributed import LocalCluster
@@ -62,9 +63,21 @@ def test_without_a_store_everything_is_computed(run):
     assert run(["a"], store=None) == run(["a"], store=None) == ([1], ["a"])
 
 
-def test_the_version_hangs_on_source_and_libraries():
+def test_the_version_depends_on_source_and_libraries():
     assert code_version(clean, "ftfy") == code_version(clean, "ftfy")
     assert len({code_version(clean, "ftfy"), code_version(tag, "ftfy"), code_version(clean, "xxhash")}) == 3
+
+
+def test_the_version_of_a_package_depends_on_each_of_its_files(tmp_path):
+    package = ModuleType("package")
+    package.__file__ = str(tmp_path / "__init__.py")
+    versions = []
+    for name in ("__init__.py", "module.py", "words/es.txt", "words/es.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        with (tmp_path / name).open("a") as file:
+            file.write("text\n")
+        versions.append(code_version(package))
+    assert len(set(versions)) == 4
 
 
 def poems_of(numbers):
