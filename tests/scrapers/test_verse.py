@@ -136,6 +136,13 @@ def test_columns_that_float_are_the_poem_itself():
     assert text_in(f"<div>{columns}</div>") == plain(LAMP)
 
 
+def test_blocks_that_are_lines_make_up_a_poem_too():
+    page = Selector("<div><b class=l>a</b><b class=l>b</b><b class=l></b><b class=l>c</b></div><p><b class=l>d</b></p>")
+    assert joined_verse(page.css(".l")) == "a\nb\n\nc\n\nd"
+    assert joined_verse(Selector("<u class=verso>a</u><u class=verso>b</u>").css(".verso")) == "a\nb"
+    assert joined_verse(Selector("<p>a</p><p>b</p><p>c</p>").css("p")) == "a\n\nb\n\nc"
+
+
 def test_blocks_inside_of_others_count_once_and_the_page_stays_as_it_is():
     page = Selector("<div class=p><div class=p>a<br>b<i>x</i></div></div><p class=p>c</p>")
     blocks = page.css(".p")
