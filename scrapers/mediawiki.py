@@ -7,7 +7,7 @@ from scrapy.http import HtmlResponse
 from scrapy.selector import Selector
 
 from scrapers.appearance import is_hidden, page_styles, style_of
-from scrapers.verse import NO_TEXT, joined_verse, text_of
+from scrapers.verse import NO_TEXT, elements, joined_verse, text_of
 
 HEADERS = (
     ".ws-noexport, .noprint, .ws-header, .wst-header, .headertemplate, #headertemplate, #headerContainer,"
@@ -31,19 +31,21 @@ NUMBERS = (
 )
 CAPTIONS = "figcaption, .thumbcaption, .gallery"
 NOT_VERSE = ", ".join((NO_TEXT, HEADERS, NOTES, SIDE_NOTES, NUMBERS, CAPTIONS))
-CONTENT = "*[has-class('mw-parser-output') or @id='mw-content-text']"
-POEM_CLASSES = ("poem", "ws-poem", "ws-poema", "poema", "verse", "versos", "stanza", "estrofa")
-POEM_CLASSES += ("ws-poem-stanza", "ws-poema-estrofa", "poesia", "poesía")
-_IS_POEM = "not(self::span) and (" + " or ".join(f"has-class('{name}')" for name in POEM_CLASSES) + ")"
+POEM_CLASSES = ("poem", "poema", "poesia", "poesía", "verse", "versos", "stanza", "estrofa")
+POEM_CLASSES += ("ws-poem", "ws-poem-stanza", "ws-poema", "ws-poema-estrofa")
+POEMS = ", ".join(
+    f"{content} :not(span).{name}" for content in (".mw-parser-output", "#mw-content-text") for name in POEM_CLASSES
+)
 # Where verse stands on pages whose markup does not call it verse.
 _IS_CENTRED = (
     "@align='center' or contains(@class, 'center') or contains(translate(@style, ' ', ''), 'text-align:center')"
     " or contains(translate(@style, ' ', ''), 'margin:auto') or contains(translate(@style, ' ', ''), 'margin:0auto')"
     " or contains(translate(@style, ' ', ''), 'display:table')"
 )
-_MAY_BE_POEM = (
-    "self::p or self::pre or self::dl or self::table or self::center or self::blockquote or "
-    f"self::div[br or {_IS_CENTRED}][not({_IS_POEM})]"
+_IS_CONTENT = "contains(concat(' ', @class, ' '), ' mw-parser-output ') or @id='mw-content-text'"
+LIKELY_POEMS = (
+    f"//*[{_IS_CONTENT}]//*[self::p or self::pre or self::dl or self::table or self::center or self::blockquote"
+    f" or self::div[br or {_IS_CENTRED}]]"
 )
 NOTES_HEADING = re.compile(r"(?i)\W*(?:foot|end)?(?:notes?|notas?|references|referencias|remarks)\b.{0,20}$")
 LONGEST_LINE = 80  # characters of the median line; longer ones are prose
@@ -52,7 +54,7 @@ SHORTEST_LINE = 10  # shorter ones are title pages
 
 def poem_blocks(page: HtmlResponse) -> list[Selector]:
     """The elements that the markup says hold verse, in the order of the page; some may be inside of others."""
-    return _shown(page, page.xpath(f"//{CONTENT}//*[{_IS_POEM}]"))
+    return _shown(page.css(POEMS))
 
 
 def likely_poem_blocks(page: HtmlResponse) -> list[Selector]:
@@ -60,8 +62,9 @@ def likely_poem_blocks(page: HtmlResponse) -> list[Selector]:
 
     Empty where most of the text is something else, such as prose, a title page or a list of links.
     """
-    found = page.xpath(f"//{CONTENT}//*[{_MAY_BE_POEM}][not(ancestor::*[{_MAY_BE_POEM}][ancestor::{CONTENT}])]")
-    blocks = _shown(page, found)
+    blocks = _shown(page.xpath(LIKELY_POEMS))
+    candidates = {block.root for block in blocks}
+    blocks = [block for block in blocks if candidates.isdisjoint(block.root.iterancestors())]
     texts = [joined_verse([block], NOT_VERSE) for block in blocks]
     are_verse = [_looks_like_verse(text) for text in texts]
     if not any(are_verse):
@@ -91,23 +94,21 @@ def header_field(page: HtmlResponse, name: str) -> str | None:
     return next(filter(None, (text_of(page, query) for query in queries)), None)
 
 
-def _shown(page: HtmlResponse, blocks: list[Selector]) -> list[Selector]:
+def _shown(blocks: list[Selector]) -> list[Selector]:
     """Without what is not displayed, and what stands in notes, headers or footers."""
-    left_out = {element.root for element in page.css(NOT_VERSE)}
-    styles = page_styles(blocks[0].root) if blocks else {}
-    return [
-        block
-        for block in blocks
-        if not any(
-            element in left_out or is_hidden(element, style_of(element, styles))
-            for element in (block.root, *block.root.iterancestors())
-        )
-        and not NOTES_HEADING.match(_heading_above(block))
-    ]
-
-
-def _heading_above(block: Selector) -> str:
-    return block.xpath("normalize-space(preceding::*[self::h2 or self::h3 or self::h4][1])").get("")
+    if not blocks:
+        return []
+    page = blocks[0].root.getroottree().getroot()
+    styles, left_out, chosen = page_styles(page), elements(page, NOT_VERSE), {block.root for block in blocks}
+    shown, is_shown, heading = set(), {}, ""
+    for element in page.iter("*"):
+        if element.tag in ("h2", "h3", "h4"):
+            heading = " ".join(element.text_content().split())
+        around = is_shown.get(element.getparent(), True)
+        is_shown[element] = around and element not in left_out and not is_hidden(element, style_of(element, styles))
+        if element in chosen and is_shown[element] and not NOTES_HEADING.match(heading):
+            shown.add(element)
+    return [block for block in blocks if block.root in shown]
 
 
 def _looks_like_verse(text: str) -> bool:

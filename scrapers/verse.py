@@ -1,8 +1,10 @@
 """Verse out of HTML: lines and stanzas as a reader sees them, whatever markup makes them."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lxml.html import HtmlElement
 from scrapy.http import HtmlResponse
@@ -68,18 +70,16 @@ def joined_verse(blocks: Iterable[Selector], left_out: str = NO_TEXT) -> str:
         blocks: the elements that hold the poem, of one page; they are not changed.
         left_out: CSS selector of what in them is no verse.
     """
-    blocks = list(blocks)
-    if not blocks:
-        return ""
-    roots = [block.root for block in blocks]
-    inner = {element for root in roots for element in root.iterdescendants()}
-    texts = []
-    for block, root in zip(blocks, roots, strict=True):
-        if root not in inner:
-            layout = Layout(root, {element.root for element in block.css(left_out)})
+    chosen = {block.root: None for block in blocks}
+    laid_out = []
+    for root in chosen:
+        if not any(ancestor in chosen for ancestor in root.iterancestors()):
+            layout = Layout(root, elements(root, left_out))
             text = stanzas(layout.lines(root, layout.breaks_around(root)))
-            texts.append(join_initials(text, layout.language))
-    return "\n\n".join(filter(None, texts))
+            laid_out.append((root, join_initials(text, layout.language)))
+    if _are_lines(laid_out):
+        return _joined_lines(laid_out)
+    return "\n\n".join(text for _, text in laid_out if text)
 
 
 def stanzas(lines: Iterable[str]) -> str:
@@ -98,6 +98,16 @@ def text_of(page: HtmlResponse | Selector, query: str) -> str | None:
     return one_line(found.getall() if "::" in query else found.css("::text").getall())
 
 
+def elements(page: HtmlElement, query: str) -> frozenset[HtmlElement]:
+    """What a CSS selector finds on the page that an element is of."""
+    return _elements_under(page.getroottree().getroot(), query)
+
+
+@lru_cache(maxsize=2)  # each block of a page asks for them
+def _elements_under(root: HtmlElement, query: str) -> frozenset[HtmlElement]:
+    return frozenset(found.root for found in Selector(root=root, type="html").css(query))
+
+
 class Layout:
     """Lays out one block of a page.
 
@@ -106,12 +116,12 @@ class Layout:
         left_out: elements in it that are no verse.
     """
 
-    def __init__(self, root: HtmlElement, left_out: set[HtmlElement]) -> None:
+    def __init__(self, root: HtmlElement, left_out: Set[HtmlElement]) -> None:
         self.left_out, self.styles = left_out, page_styles(root)
         language = root.xpath("string(ancestor-or-self::*[@lang][1]/@lang)")
         self.language = language.partition("-")[0].lower()
-        beside = [element for element in root.iterdescendants("*") if is_beside_the_text(self.style(element))]
-        outermost = [element for element in beside if not any(parent in beside for parent in element.iterancestors())]
+        beside = {element for element in root.iterdescendants("*") if is_beside_the_text(self.style(element))}
+        outermost = [element for element in beside if beside.isdisjoint(element.iterancestors())]
         # Where most of the text floats, as in columns, that is the layout and not what stands beside the verse.
         self.has_notes = 2 * sum(len(_letters(element)) for element in outermost) < len(_letters(root))
 
@@ -161,6 +171,8 @@ class Layout:
             lines = self.lines(child, white_space)
             if len(lines) == 1 and lines[0].endswith(MARK):
                 yield lines[0]
+            elif sum(map(bool, lines)) == 1 and child.tag in TIGHT:  # a paragraph in an item is a line like others
+                yield Block(child.tag, _trimmed(lines), _kind(child), False)
             elif lines or not len(child):  # one that holds only what is left out is no empty line
                 yield Block(child.tag, lines, _kind(child), _is_several(child, lines))
         elif not len(child) and not child.text and _is_gap(child):
@@ -189,6 +201,28 @@ class Layout:
         return element.tag in BLOCKS or (_kind(element) != "" and _has_twin_beside(element))
 
 
+def _are_lines(laid_out: list[tuple[HtmlElement, str]]) -> bool:
+    """Whether the blocks of a poem are its lines: three or more of one kind, or called so, each of one line at most."""
+    filled = [root for root, text in laid_out if text]
+    if any("\n" in text for _, text in laid_out):
+        return False
+    if all(_kind(root) == "line" for root in filled):
+        return True
+    kinds = {(root.tag, root.get("class")) for root in filled}
+    return len(filled) > 2 and len(kinds) == 1 and filled[0].tag not in LOOSE | {"p"}
+
+
+def _joined_lines(laid_out: list[tuple[HtmlElement, str]]) -> str:
+    """Lines as one text; an empty one ends a stanza, as does the end of the element around them."""
+    lines, around = [], None
+    for root, text in laid_out:
+        if around is not None and root.getparent() is not around:
+            lines.append("")
+        lines.append(text)
+        around = root.getparent()
+    return stanzas(lines)
+
+
 def _kind(element: HtmlElement) -> str:
     names = element.get("class", "").lower().split()
     if element.tag == "l" or any(map(LINE_CLASS.search, names)) or NO_MARGIN.search(element.get("style", "")):
@@ -215,34 +249,41 @@ def _stacked(parts: list[list[str] | Block], element: HtmlElement) -> list[str]:
     has_gaps = any(not block.count for block in blocks if block.tag != "hr") or any(
         "" in part for part in parts[1:-1] if not isinstance(part, Block)
     )
+    alike, several = Counter(), Counter()
+    for block in blocks:
+        alike[block.tag] += block.count > 0
+        several[block.tag] += block.is_several
+    loose = {tag: _are_stanzas(tag, alike[tag], several[tag], has_gaps, element) for tag in alike}
     lines: list[str] = []
     for part in parts:
         if not isinstance(part, Block):
             lines += part
         elif not part.count:
             lines.append("")
-        elif _is_loose(part, blocks, has_gaps, element):
+        elif part.kind == "stanza" or "" in _trimmed(part.lines) or (not part.kind and loose[part.tag]):
             lines += ["", *part.lines, ""]
         else:
             lines += part.lines
     return lines
 
 
-def _is_loose(block: Block, blocks: list[Block], has_gaps: bool, parent: HtmlElement) -> bool:
-    """Whether a block is a stanza of its own, by what it is and by what stands beside it."""
-    if block.kind:
-        return block.kind == "stanza" or "" in _trimmed(block.lines)
-    if block.tag in LISTS and parent.tag in ("li", "dd"):
-        return False
-    if block.tag in LOOSE or "" in _trimmed(block.lines):
-        return True
-    alike = [other for other in blocks if other.tag == block.tag and other.count]
-    several = sum(other.is_several for other in alike)
+def _are_stanzas(tag: str, count: int, several: int, has_gaps: bool, parent: HtmlElement) -> bool:
+    """Whether the blocks of one tag in an element are stanzas of their own, and not lines.
+
+    Args:
+        tag: of the blocks.
+        count: how many of them hold text.
+        several: how many hold more than a line.
+        has_gaps: whether empty lines or elements stand between blocks.
+        parent: the element.
+    """
+    if tag in LOOSE:
+        return not (tag in LISTS and parent.tag in ("li", "dd"))
     if has_gaps:  # elements with gaps between them are lines, even if one of them is broken in two
-        return 2 * several > len(alike)
-    if block.tag == "p":
-        return several > 0 or _kind(parent) != "stanza" or len(alike) == 1
-    return 4 * several >= len(alike)
+        return 2 * several > count
+    if tag == "p":
+        return several > 0 or count == 1 or _kind(parent) != "stanza"
+    return 4 * several >= count > 0
 
 
 def _is_several(element: HtmlElement, lines: list[str]) -> bool:

@@ -2,6 +2,7 @@
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from parsel import Selector
 
 from scrapers.verse import joined_verse, verse
@@ -136,9 +137,36 @@ def test_columns_that_float_are_the_poem_itself():
     assert text_in(f"<div>{columns}</div>") == plain(LAMP)
 
 
+def test_blocks_that_are_lines_make_up_a_poem_too():
+    page = Selector("<div><b class=l>a</b><b class=l>b</b><b class=l></b><b class=l>c</b></div><p><b class=l>d</b></p>")
+    assert joined_verse(page.css(".l")) == "a\nb\n\nc\n\nd"
+    assert joined_verse(Selector("<u class=verso>a</u><u class=verso>b</u>").css(".verso")) == "a\nb"
+    assert joined_verse(Selector("<p>a</p><p>b</p><p>c</p>").css("p")) == "a\n\nb\n\nc"
+
+
 def test_blocks_inside_of_others_count_once_and_the_page_stays_as_it_is():
     page = Selector("<div class=p><div class=p>a<br>b<i>x</i></div></div><p class=p>c</p>")
     blocks = page.css(".p")
     assert joined_verse(blocks, "i") == joined_verse(blocks, "i") == "a\nb\n\nc"
     assert page.css("i")
     assert joined_verse([], "i") == ""
+
+
+TAGS = ("div", "p", "span", "pre", "table", "tr", "td", "dl", "dd", "ul", "li", "h2", "center", "br", "hr", "img", "b")
+ATTRIBUTES = (
+    "", " class=line", " class=stanza", " class=dropinitial", " style='float:left'", " style='display:block'",
+    " style='display:none'", " style='white-space:pre'", " alt=T", " hidden", " class=x",
+)  # fmt: skip
+pieces = st.one_of(
+    st.builds("<{}{}>".format, st.sampled_from(TAGS), st.sampled_from(ATTRIBUTES)),
+    st.builds("</{}>".format, st.sampled_from(TAGS)),
+    st.sampled_from(["word", "T", "5", " ", "\n", "&nbsp;", "\x00", "<!-- x -->", "<style>.x{float:left}</style>"]),
+)
+
+
+@given(st.lists(pieces, max_size=25).map("".join))
+def test_no_page_stops_the_reader_and_no_text_has_blank_edges(html):
+    text = lines_in(html, left_out="style").replace("|", "\n")
+    assert text == text.strip("\n")
+    assert "\n\n\n" not in text
+    assert "\x00" not in text
