@@ -114,7 +114,9 @@ def read_files(source: FilesSource, name: str, skip: Skip = lambda file, reason:
             else:
                 read = True
                 yield make_from_text(row, f"{file.label}#{number}")
-        if not number:
+        if not number and kind == "text" and not file.named:
+            leave_out(file, "empty")
+        elif not number:
             raise BadInput(file.place, "the file is empty", "Remove it, or put the right one in its place")
         read = read or kind != "text"
     if not found:

@@ -188,6 +188,7 @@ def test_a_folder_names_the_files_that_it_leaves_out_and_why(tmp_path):
     write(tmp_path / "packages.txt", "numpy==1.26\npandas>=2\nscrapy\n")
     write(tmp_path / "links.txt", "https://example.org/1\nhttps://example.org/2\nwww.example.org\n")
     write(tmp_path / "book.xlsx", b"PK")
+    write(tmp_path / "empty.txt", "")
     write(tmp_path / "notes", "x")
     skipped = {}
     assert [record["title"] for record in read(tmp_path, skip=skipped.__setitem__)] == ["Carter"]
@@ -195,6 +196,7 @@ def test_a_folder_names_the_files_that_it_leaves_out_and_why(tmp_path):
         "License.txt": "a licence, by its name",
         "README.md": "a readme, by its name",
         "book.xlsx": "an Excel workbook, which is not read",
+        "empty.txt": "empty",
         "links.txt": "a list of addresses",
         "mit.txt": "a licence, by its words",
         "notes": "its name has no ending",
