@@ -14,7 +14,7 @@ from pipeline import evaluate, register
 from pipeline.common.stage import BadInput
 from pipeline.common.tables import read_report
 from tests.support.evaluated import working_project
-from tests.support.made_up import ROOT
+from tests.support.made_up import ROOT, changed_params
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +50,11 @@ def test_a_version_is_described_and_tagged(registered):
     assert version.description.startswith("A poetry model for English and Spanish: ")
     assert "English, asked for" in version.description
     assert len(version.description) <= 5000
+
+
+def test_the_description_of_a_quantized_base_says_so():
+    described = register.description(changed_params({"base": "gemma-3-270m"}), {"values": {}}, [])
+    assert "gemma-3-270m (4-bit GGUF weights, Q4_K_M, read back to bfloat16; not the original weights)" in described
 
 
 def test_a_version_loads_in_another_folder_and_writes_a_poem(registered, tmp_path, mlflow_store):
