@@ -6,11 +6,10 @@
 """
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
-from ops.commands import dvc
+from ops.commands import dvc, run
 from pipeline.common.stage import BadInput, stage
 
 NAME = "shared"
@@ -32,12 +31,13 @@ def set_remote(root: Path, url: str, endpoint: str | None = None) -> None:
     commands = [["remote", "add", "--force", "--default", NAME, url]]
     if endpoint:
         commands.append(["remote", "modify", NAME, "endpointurl", endpoint])
-    for command in (*commands, ["push"]):
-        ended = subprocess.run(dvc(*command), cwd=root, stderr=subprocess.PIPE, text=True)
-        if ended.returncode:
-            config.write_text(before, encoding="utf-8")
-            problem = ended.stderr.strip().removeprefix("ERROR: ") or "DVC refused it"
-            raise BadInput(f"remote {url}", problem, "Check the address, the keys and the permissions, then run again")
+    remedy = "Check the address, the keys and the permissions, then run again"
+    try:
+        for command in (*commands, ["push"]):
+            run(f"remote {url}", remedy, root, *dvc(*command))
+    except BadInput:
+        config.write_text(before, encoding="utf-8")
+        raise
 
 
 @stage

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from ops.commands import ROOT, dvc, environment
+from ops.commands import ROOT, dvc, run
 from pipeline.common.params import load_params
 from pipeline.common.stage import BadInput, stage
 from pipeline.register import ORIGIN
@@ -60,23 +60,6 @@ def retrain(folder: Path, name: str, version: str) -> str | None:
     for file, digest in found.items():
         print(f"{digest}  {file}")
     return difference(expected, found)
-
-
-def run(place: str, remedy: str, root: Path, *command: str, shown: bool = False, **variables: str) -> None:
-    """Run a command.
-
-    Args:
-        place, remedy: of the error if it fails.
-        shown: whether to show its errors as they come, instead of quoting them.
-        variables: added to the environment.
-
-    Raises:
-        BadInput: it failed.
-    """
-    env = environment(**variables)
-    ended = subprocess.run(command, cwd=root, env=env, stderr=None if shown else subprocess.PIPE, text=True)
-    if ended.returncode:
-        raise BadInput(place, (ended.stderr or f"{command[-1]} failed").strip(), remedy)
 
 
 @stage

@@ -24,7 +24,7 @@ from pipeline.release.registry import MANIFEST_TAG, manifest
 
 POET = Path("models/poet")
 SAMPLES = Path("data/evaluation/poems.parquet")
-FIGURES = Path("metrics/evaluate.json")
+EVALUATION = Path("metrics/evaluate.json")
 TEST = Path("data/tokens/test.parquet")
 ORIGIN = "origin"  # folder of the run's artifacts
 REPORT = Path("metrics/register.json")
@@ -168,10 +168,10 @@ def write_one(uri: str, request: pd.DataFrame) -> str:
 
 @stage
 def main() -> None:
-    for path in (POET, SAMPLES, FIGURES):
+    for path in (POET, SAMPLES, EVALUATION):
         if not path.exists():
             raise BadInput(str(path), "not found", "Run `make run` or `dvc repro`, which create it")
-    write_report(register(load_params(), read_report(FIGURES), read_samples(SAMPLES)), REPORT)
+    write_report(register(load_params(), read_report(EVALUATION), read_samples(SAMPLES)), REPORT)
 
 
 if __name__ == "__main__":

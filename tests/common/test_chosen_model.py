@@ -1,4 +1,4 @@
-"""Without a name the commands take the registry's champion, or the challenger; a version carries its figures along."""
+"""By default the commands use the registry's champion, or else the challenger; an export has the version's metrics."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def found(model: str | None) -> int | None:
 def test_a_model_is_found_by_role_number_alias_or_folder(versions):
     first, second = versions
     client = MlflowClient()
-    assert found(None) == second  # nobody is champion
+    assert found(None) == second  # there is no champion
     client.set_registered_model_alias("estrofa", "champion", str(first))
     try:
         assert found(None) == first
@@ -54,7 +54,7 @@ def test_a_model_is_found_by_role_number_alias_or_folder(versions):
 
 
 @pytest.mark.slow
-def test_the_commands_write_with_it_and_export_it_with_its_figures(versions, tmp_path):
+def test_the_commands_write_with_it_and_export_it_with_its_metrics(versions, tmp_path):
     written = CliRunner().invoke(main, ["write", "the river", "--max-words", "12", "--seed", "1"])
     assert written.stdout.startswith("the river")
     exported = CliRunner().invoke(main, ["export", str(tmp_path / "out")])
@@ -64,7 +64,7 @@ def test_the_commands_write_with_it_and_export_it_with_its_figures(versions, tmp
 
 
 @pytest.mark.slow
-def test_the_champion_is_who_has_the_alias_that_params_name(versions):
+def test_the_champion_has_the_alias_that_params_name(versions):
     first, second = versions
     client, params = MlflowClient(), load_params()
     client.set_registered_model_alias("estrofa", "laureate", str(first))

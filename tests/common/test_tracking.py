@@ -1,4 +1,4 @@
-"""Runs are kept in one place, found again by their id, and say what made them."""
+"""Runs are stored in one place, reopened by their id, and tagged with what made them."""
 
 import hashlib
 import json
@@ -15,28 +15,28 @@ def store(monkeypatch, mlflow_store):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_store)
 
 
-def test_without_an_address_runs_are_kept_in_the_repository(monkeypatch):
+def test_without_an_address_runs_are_stored_in_the_repository(monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert tracking.tracking_uri() == f"sqlite:///{tracking.ROOT}/mlflow.db"
 
 
-def test_a_run_is_opened_again_by_its_id():
+def test_a_run_is_reopened_by_its_id():
     with tracking.mlflow_run() as run:
-        mlflow.log_metric("figure", 1.0)
+        mlflow.log_metric("one", 1.0)
     with tracking.mlflow_run(run.info.run_id) as again:
-        mlflow.log_metric("other", 2.0)
+        mlflow.log_metric("two", 2.0)
     assert again.info.run_id == run.info.run_id
     found = mlflow.get_run(run.info.run_id)
-    assert found.data.metrics == {"figure": 1.0, "other": 2.0}
+    assert found.data.metrics == {"one": 1.0, "two": 2.0}
     assert mlflow.get_experiment(found.info.experiment_id).name == "estrofa"
 
 
-def test_a_run_the_store_does_not_have_becomes_a_new_one():
+def test_a_run_that_the_store_lacks_is_replaced_by_a_new_one():
     with tracking.mlflow_run("0" * 32) as run:
         assert run.info.run_id != "0" * 32
 
 
-def test_a_run_says_which_commit_and_which_data_made_it(tmp_path, monkeypatch):
+def test_a_run_is_tagged_with_its_commit_and_data(tmp_path, monkeypatch):
     monkeypatch.setattr(tracking, "ROOT", tmp_path)
     assert tracking.provenance() == {"git_commit": "none", "git_dirty": "false", "dvc_lock_sha256": "none"}
     git(tmp_path, "init", "--quiet")
@@ -52,7 +52,7 @@ def test_a_run_says_which_commit_and_which_data_made_it(tmp_path, monkeypatch):
     assert tracking.provenance()["git_dirty"] == "true"
 
 
-def test_the_run_of_a_model_is_the_one_written_beside_it(tmp_path, monkeypatch):
+def test_the_run_of_a_model_is_recorded_beside_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert tracking.recorded_run_id() is None
     tracking.RUN_FILE.parent.mkdir()

@@ -1,4 +1,4 @@
-"""What Prefect sets up for logging does not make others talk."""
+"""Prefect's handler on the root logger does not make other libraries noisy."""
 
 import subprocess
 import sys
@@ -13,7 +13,7 @@ if __name__ == "__main__":
 """
 
 
-def test_dasks_workers_come_and_go_without_a_word_in_a_process_that_uses_prefect(tmp_path):
+def test_dask_logs_nothing_in_a_process_that_uses_prefect(tmp_path):
     script = tmp_path / "sorted_by_workers.py"
     script.write_text(SORTED_BY_WORKERS)
     ended = subprocess.run(

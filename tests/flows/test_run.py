@@ -1,4 +1,4 @@
-"""The flow runs the DAG of dvc.yaml, one task a stage, on a real Prefect server."""
+"""The flow runs each stage of dvc.yaml as a task, on a real Prefect server."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ def repository(tmp_path):
 
 
 def last_run(*stages):
-    """The last flow run's tasks by stage, and all its log lines; the server books both a little after they happen."""
+    """The last flow run's tasks by stage, and its log lines; the server records both with a delay."""
     with get_client(sync_client=True) as client:
         flow_run = client.read_flow_runs(sort="START_TIME_DESC", limit=1)[0]
 
@@ -65,7 +65,7 @@ def last_run(*stages):
         return tasks(), wait_until(logs)
 
 
-def test_the_order_is_dvc_yamls_own():
+def test_the_order_is_that_of_dvc_yaml():
     order = stages(ROOT)
     trained = [stage for stage in order if not stage.endswith("_report")]
     assert trained == ["inputs", "scrape", "clean", "tag", "tokenize", "finetune", "evaluate", "register"]
@@ -113,7 +113,7 @@ def test_after_dvc_repro_the_flow_finds_everything_up_to_date(repository):
     assert "shouted" not in log
 
 
-def test_a_site_that_is_down_for_a_while_is_tried_again(repository):
+def test_a_site_that_is_down_for_a_while_is_retried(repository):
     (repository / "failures").write_text("2")
     run(root=repository, scrape_retry_delay=0.1)
     tasks, _ = last_run("scrape", "shout")
@@ -121,7 +121,7 @@ def test_a_site_that_is_down_for_a_while_is_tried_again(repository):
     assert tasks["shout"].run_count == 1
 
 
-def test_a_stage_that_fails_stops_the_flow_with_its_last_words(repository):
+def test_a_failed_stage_stops_the_flow_and_its_last_lines_are_quoted(repository):
     (repository / "failures").write_text("99")
     with pytest.raises(RuntimeError, match=r"stage scrape failed .*the site is down"):
         run(root=repository, scrape_retry_delay=0.1)

@@ -60,7 +60,7 @@ def test_gradient_checkpointing_keeps_poems_apart(tiny_bases, family):
                 module.p = 0.0
         model.train()
         if checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
+            model.activation_checkpointing_enable({"use_reentrant": False})
         ids = torch.randint(3, 300, (2, 20), generator=torch.Generator().manual_seed(0))
         hidden_states(model, ids, positions_of([8, 12], 0).repeat(2, 1)).square().sum().backward()
         gradients.append([parameter.grad.clone() for parameter in model.base_model.parameters()])

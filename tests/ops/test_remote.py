@@ -1,4 +1,4 @@
-"""One command gives data a place that others reach: a folder or an S3, with the keys in the environment alone."""
+"""One command shares data by a folder or an S3, with the keys in the environment alone."""
 
 import subprocess
 import sys
@@ -25,7 +25,7 @@ def dvc(folder, *arguments):
 
 @pytest.fixture
 def repository(tmp_path):
-    """A repository with a file that DVC keeps."""
+    """A repository with a file that DVC tracks."""
     folder = tmp_path / "repository"
     folder.mkdir()
     run(folder, "git", "init", "-q")
@@ -36,7 +36,7 @@ def repository(tmp_path):
 
 
 def pulled_by_another(repository):
-    """What another person gets, who clones the repository and pulls."""
+    """What somebody else gets by cloning the repository and pulling."""
     run(repository, "git", "add", "-A")
     run(repository, "git", "-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "poems")
     clone = repository.with_name("clone")
@@ -47,7 +47,7 @@ def pulled_by_another(repository):
 
 @pytest.fixture
 def s3(monkeypatch):
-    """An S3 on loopback with a bucket, its address and keys in the environment."""
+    """An S3 on loopback with a bucket; its address and keys are in the environment."""
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     _, port = server.get_host_and_port()
@@ -65,13 +65,13 @@ def test_a_folder(repository, tmp_path):
     assert pulled_by_another(repository) == "a poem"
 
 
-def test_an_s3_whose_keys_are_not_written_down(repository, s3):
+def test_an_s3_whose_keys_are_written_to_no_file(repository, s3):
     set_remote(repository, "s3://poems/dvc", s3)
     assert pulled_by_another(repository) == "a poem"
     assert "a-secret-key" not in (repository / ".dvc" / "config").read_text()
 
 
-def test_a_remote_that_does_not_take_the_data_is_not_kept(repository, s3):
+def test_a_remote_that_refuses_the_data_is_not_set(repository, s3):
     before = (repository / ".dvc" / "config").read_text()
     with pytest.raises(BadInput, match="remote s3://no-such-bucket/dvc"):
         set_remote(repository, "s3://no-such-bucket/dvc", s3)

@@ -1,4 +1,4 @@
-"""The whole set on this machine: PostgreSQL under MLflow and Prefect, a worker, and the deployments it runs."""
+"""All servers on this machine: MLflow and Prefect on PostgreSQL, a worker, and the deployments it runs."""
 
 import json
 import subprocess
@@ -53,12 +53,12 @@ Path('diary').open('a').write('end ')
 
 @pytest.fixture(scope="module")
 def messages():
-    """A webhook on loopback, and what it heard."""
-    heard = []
+    """The messages that a webhook on loopback receives."""
+    received = []
 
     class Hook(BaseHTTPRequestHandler):
         def do_POST(self):
-            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
+            received.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["text"])
             self.send_response(200)
             self.end_headers()
 
@@ -69,13 +69,13 @@ def messages():
     Thread(target=server.serve_forever, daemon=True).start()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ESTROFA_WEBHOOK", f"http://127.0.0.1:{server.server_port}/secret")
-        yield heard
+        yield received
     server.shutdown()
 
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory, messages):
-    """Everything `make up` starts, on ports of its own, down again at the end."""
+    """Everything that `make up` starts, on free ports, stopped at the end."""
     folder = tmp_path_factory.mktemp("servers")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("MLFLOW_PORT", "PREFECT_PORT", "PAGE_PORT", "POSTGRES_PORT"):
@@ -101,7 +101,7 @@ def repository(tmp_path):
 
 
 def make_repository(folder):
-    """A repository of two stages: `scrape` fails while `down` is there, `shout` waits while `hold` is there."""
+    """A repository of two stages: `scrape` fails while the file `down` exists, `shout` waits while `hold` exists."""
     folder.mkdir()
     (folder / "dvc.yaml").write_text(DVC_YAML)
     (folder / "scrape.py").write_text(SCRAPE)
@@ -117,7 +117,7 @@ def start(deployment, repository, **parameters):
 
 
 def miss_refreshes(*repositories):
-    """A refresh of each, which should have begun some seconds ago."""
+    """Schedule a refresh of each repository some seconds ago."""
     with get_client(sync_client=True) as client:
         refresh = client.read_deployment_by_name("refresh/refresh").id
         return [
@@ -139,7 +139,7 @@ def ended(*flow_runs):
     return [wait_until(lambda run=run: (state := state_of(run)).is_final() and state).type.value for run in flow_runs]
 
 
-def test_mlflow_and_prefect_keep_what_they_know_in_postgresql(machine):
+def test_mlflow_and_prefect_store_their_data_in_postgresql(machine):
     run = MlflowClient(machine.mlflow).create_run("0")
     with psycopg.connect(machine.postgres.address("mlflow", "postgresql")) as connection:
         assert connection.execute("SELECT run_uuid FROM runs").fetchall() == [(run.info.run_id,)]
@@ -155,7 +155,7 @@ def test_everything_listens_on_loopback_only(machine):
     assert {address.ip for address in listening if address.port in ports} == {"127.0.0.1"}
 
 
-def test_no_password_stands_in_a_log_or_on_a_command_line(machine):
+def test_no_password_is_in_a_log_or_on_a_command_line(machine):
     secrets = ["tom & jerry", "tom%20%26%20jerry", "/secret"]
     for log in machine.folder.glob("*.log"):
         assert not any(secret in log.read_text(errors="replace") for secret in secrets), log
@@ -201,7 +201,7 @@ def test_a_source_that_is_down_fails_the_refresh_and_loses_nothing(machine, repo
     wait_until(lambda: any("Flow refresh" in text and "the site is down" in text for text in messages))
 
 
-def test_after_a_killed_worker_and_a_restarted_server_runs_go_on_and_missed_ones_run_once(machine, repository):
+def test_after_a_killed_worker_and_a_restarted_server_runs_resume_and_missed_ones_run_once(machine, repository):
     (repository / "hold").touch()
     killed = start("run/run", repository)
     wait_until(lambda: "begin" in (repository / "diary").read_text())
@@ -216,24 +216,24 @@ def test_after_a_killed_worker_and_a_restarted_server_runs_go_on_and_missed_ones
     missed = miss_refreshes(repository, repository, repository)
     machine.start(everything["worker"])
     assert ended(*missed) == ["COMPLETED"] * 3
-    # What was done before the kill is not done again but by the refresh, which asks the sources; and that once.
+    # Finished work is repeated by the refresh alone, which crawls the sources again, and by one refresh only.
     assert (repository / "diary").read_text() == "scrape begin scrape begin end "
     assert state_of(killed).type.value == "CRASHED"
 
 
-def test_a_missed_refresh_is_not_made_up_for_by_one_of_another_repository(machine, repository, tmp_path):
+def test_a_missed_refresh_is_not_superseded_by_one_of_another_repository(machine, repository, tmp_path):
     other = make_repository(tmp_path / "other")
     assert ended(*miss_refreshes(repository, other)) == ["COMPLETED"] * 2
     assert [(root / "diary").read_text() for root in (repository, other)] == ["scrape begin end "] * 2
 
 
-def test_what_is_up_is_left_alone(machine):
+def test_a_running_server_is_left_alone(machine):
     before = {name: machine.process_of(name).pid for name in ("mlflow", "prefect", "worker")}
     servers.up(machine, postgres=True)
     assert {name: machine.process_of(name).pid for name in before} == before
 
 
-def test_a_wrong_password_is_said_without_telling_it(machine, monkeypatch):
+def test_a_wrong_password_is_reported_without_quoting_it(machine, monkeypatch):
     monkeypatch.setenv("POSTGRES_PASSWORD", "wrong-one")
     with pytest.raises(servers.BadInput, match="PostgreSQL refuses the password") as refused:
         machine.postgres.start()
@@ -241,7 +241,7 @@ def test_a_wrong_password_is_said_without_telling_it(machine, monkeypatch):
 
 
 @pytest.mark.parametrize("value", ["http", "0", "70000"])
-def test_a_port_that_is_none_is_named(monkeypatch, value):
+def test_an_invalid_port_is_named(monkeypatch, value):
     monkeypatch.setenv("MLFLOW_PORT", value)
     with pytest.raises(servers.BadInput, match=f"MLFLOW_PORT: '{value}' is not a port"):
         servers.Machine.of_environment()

@@ -1,4 +1,4 @@
-"""A registered version describes itself, loads from any folder, writes poems, and says what it cannot do."""
+"""A registered version has a description, loads in any folder, writes poems, and names what it cannot do."""
 
 import os
 import subprocess
@@ -14,12 +14,12 @@ from pipeline import evaluate, register
 from pipeline.common.stage import BadInput
 from pipeline.common.tables import read_report
 from tests.support.evaluated import working_project
-from tests.support.made_up import ROOT
+from tests.support.made_up import ROOT, changed_params
 
 
 @pytest.fixture(scope="module")
 def registered(tmp_path_factory, tiny_bases, mlflow_store):
-    """The report of the stage, in a project in which it has run and which is the working directory."""
+    """The report of the stage, after it ran in a project that is the working directory."""
     with working_project(tmp_path_factory.mktemp("registered"), tiny_bases["llama"], mlflow_store):
         evaluate.main()
         register.main()
@@ -41,14 +41,20 @@ def test_the_report_names_the_version_and_the_run_that_trained_it(registered):
     assert registered == {"model": "estrofa", "version": int(version.version), "alias": "challenger", "run_id": run_id}
 
 
-def test_a_version_says_what_it_is_and_what_made_it(registered):
+def test_a_version_is_described_and_tagged(registered):
     version = MlflowClient().get_model_version("estrofa", str(registered["version"]))
     assert {"base", "method", "licence", "git_commit", "dvc_lock_sha256", "data_md5"} <= set(version.tags)
     report = read_report(evaluate.REPORT)["values"]["bits_per_byte"]
     base, tuned = report["base"]["es"], report["tuned"]["es"]
     assert f"| bits per byte | es | {base:.3f} | {tuned:.3f} |  |" in version.description
+    assert version.description.startswith("A poetry model for English and Spanish: ")
     assert "English, asked for" in version.description
     assert len(version.description) <= 5000
+
+
+def test_the_description_of_a_quantized_base_says_so():
+    described = register.description(changed_params({"base": "gemma-3-270m"}), {"values": {}}, [])
+    assert "gemma-3-270m (4-bit GGUF weights, Q4_K_M, read back to bfloat16; not the original weights)" in described
 
 
 def test_a_version_loads_in_another_folder_and_writes_a_poem(registered, tmp_path, mlflow_store):
@@ -69,14 +75,14 @@ def test_a_version_loads_in_another_folder_and_writes_a_poem(registered, tmp_pat
     assert first_line.startswith("el río")
 
 
-def test_a_seed_gives_the_same_poem_in_any_company(poet):
+def test_a_seed_gives_the_same_poem_in_any_batch(poet):
     [alone] = poet.predict(asked(seed=[7]))["poem"]
     both = asked(seed=[3]).merge(asked(seed=[7]), how="outer")
     assert poet.predict(both)["poem"].tolist()[both["seed"].tolist().index(7)] == alone
     assert poet.predict(asked(seed=[8]))["poem"][0] != alone
 
 
-def test_every_column_of_the_signature_is_heeded(poet):
+def test_every_column_of_the_signature_has_an_effect(poet):
     plain = poet.predict(asked())["poem"][0]
     changes = {"author": "Nobody", "style": "ballad", "title": "Stones", "temperature": 3.0, "top_p": 0.1, "top_k": 2}
     for name, value in changes.items():
@@ -84,7 +90,7 @@ def test_every_column_of_the_signature_is_heeded(poet):
     assert len(poet.predict(asked(max_words=[6]))["poem"][0].split()) <= 6
 
 
-def test_what_is_null_in_a_row_takes_its_default(poet):
+def test_a_null_takes_the_default(poet):
     nulls = asked(author=[None], temperature=[None], seed=[0]).astype({"temperature": float, "author": object})
     assert poet.predict(nulls)["poem"][0] == poet.predict(asked(seed=[0]))["poem"][0]
 
@@ -144,7 +150,7 @@ def test_requirements_are_pinned_as_in_the_lock(tmp_path):
     assert len(register.pinned(register.REQUIREMENTS, ROOT / "requirements.txt")) == len(register.REQUIREMENTS)
 
 
-def test_the_data_is_known_by_dvcs_hash(tmp_path):
+def test_the_data_is_identified_by_dvcs_hash(tmp_path):
     lock = tmp_path / "dvc.lock"
     assert register.data_version(lock) == "none"
     lock.write_text("schema: '2.0'\nstages:\n  tag:\n    outs:\n    - path: data/tagged\n      md5: abc.dir\n")

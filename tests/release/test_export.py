@@ -1,4 +1,4 @@
-"""A model leaves whole: it loads anywhere and says what it is; a hub that cannot be had is one sentence."""
+"""An exported model loads anywhere and has a card; a hub that does not answer is one clear error."""
 
 import os
 import subprocess
@@ -15,12 +15,12 @@ from pipeline.release.export import export_folder, push
 from pipeline.release.model_card import model_card
 from tests.support.made_up import ROOT, changed_params, tiny_poet
 
-FIGURES = "| figure | tuned |\n| --- | ---: |\n| bits per byte | 1.413 |\n"
+METRICS = "| metric | tuned |\n| --- | ---: |\n| bits per byte | 1.413 |\n"
 
 
 @pytest.fixture(scope="module")
 def poet(tmp_path_factory):
-    """A folder as `finetune` leaves it."""
+    """A folder as `finetune` writes it."""
     folder = tiny_poet(tmp_path_factory.mktemp("poet"), torch.bfloat16)
     GenerationConfig(do_sample=True, temperature=0.8).save_pretrained(folder)
     card = model_card(changed_params({}), {"train": {"en": 3}}, {})
@@ -29,9 +29,9 @@ def poet(tmp_path_factory):
     return folder
 
 
-def test_an_exported_folder_loads_and_has_all_that_must_travel(poet, tmp_path):
+def test_an_exported_folder_loads_and_has_every_licence_file(poet, tmp_path):
     folder = tmp_path / "out"
-    export_folder(poet, folder, FIGURES, gguf=True)
+    export_folder(poet, folder, METRICS, gguf=True)
     ours = AutoModelForCausalLM.from_pretrained(folder).state_dict()
     assert all(torch.equal(weight, ours[name]) for name, weight in load_base(poet)[0].state_dict().items())
     assert AutoTokenizer.from_pretrained(folder).encode("<|es|>") == AutoTokenizer.from_pretrained(poet).encode(
@@ -43,45 +43,46 @@ def test_an_exported_folder_loads_and_has_all_that_must_travel(poet, tmp_path):
     assert all(torch.equal(weight, back[name]) for name, weight in ours.items())
 
 
-def test_the_card_names_base_licence_languages_sources_and_figures(poet, tmp_path):
-    export_folder(poet, tmp_path / "out", FIGURES)
+def test_the_card_names_base_licence_languages_sources_and_metrics(poet, tmp_path):
+    export_folder(poet, tmp_path / "out", METRICS)
     card = ModelCard.load(tmp_path / "out" / "README.md")
     assert card.data.base_model == "gemma-3-270m"
     assert card.data.license == "gemma"
+    assert "4-bit GGUF weights, Q4_K_M, read back to bfloat16; not the original weights" in card.text
     assert card.data.language == ["en", "es"]
     assert "anthology-es" in card.text
-    assert FIGURES.strip() in card.text
-    assert FIGURES not in (poet / "README.md").read_text(encoding="utf-8")
+    assert METRICS.strip() in card.text
+    assert METRICS not in (poet / "README.md").read_text(encoding="utf-8")
 
 
-def test_nothing_that_is_there_is_overwritten(poet, tmp_path):
+def test_a_folder_with_files_in_it_is_not_overwritten(poet, tmp_path):
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(BadInput, match="it is not empty"):
         export_folder(poet, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
-def test_a_folder_that_is_no_tuned_model_is_refused_by_what_it_lacks(tmp_path):
+def test_a_folder_that_is_not_a_tuned_model_is_refused_with_what_it_lacks(tmp_path):
     with pytest.raises(BadInput, match=r"it has no config\.json, generation_config\.json"):
         export_folder(tmp_path, tmp_path / "out")
 
 
-def test_without_a_token_nothing_is_sent(tmp_path, monkeypatch):
+def test_without_a_token_nothing_is_uploaded(tmp_path, monkeypatch):
     monkeypatch.delenv("HF_TOKEN", raising=False)
     with pytest.raises(BadInput, match="HF_TOKEN: not set"):
         push(tmp_path, "someone/poet")
 
 
-def test_a_name_the_hub_does_not_know_is_said_so(tmp_path, monkeypatch):
+def test_an_invalid_repository_name_is_refused(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_TOKEN", "hf_none")
     with pytest.raises(BadInput, match="--push not a name: the hub refused it"):
         push(tmp_path, "not a name")
 
 
 @pytest.mark.slow
-def test_a_refused_network_is_one_clear_error_and_the_folder_stays(poet, tmp_path):
+def test_a_hub_that_does_not_answer_is_one_clear_error_and_the_folder_stays(poet, tmp_path):
     environment = {name: value for name, value in os.environ.items() if name != "HF_HUB_OFFLINE"}
-    environment |= {"HF_TOKEN": "hf_none", "HF_ENDPOINT": "http://127.0.0.1:9"}  # the port of nobody
+    environment |= {"HF_TOKEN": "hf_none", "HF_ENDPOINT": "http://127.0.0.1:9"}  # nothing listens there
     command = [sys.executable, "-m", "app.command", "export", str(tmp_path / "out"), "--model", str(poet)]
     ended = subprocess.run(
         [*command, "--push", "someone/poet"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False

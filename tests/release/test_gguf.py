@@ -1,4 +1,4 @@
-"""A model written as GGUF is the same model: its weights, its tokenizer and what it writes."""
+"""A model exported as GGUF has the same weights and tokenizer, and writes the same text."""
 
 import pytest
 import torch
@@ -42,7 +42,7 @@ def written(tiny_bases, tmp_path_factory):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_weights_come_back_as_they_were(written, family):
+def test_the_weights_are_unchanged(written, family):
     model, _ = load_base(written[family] / "poet", dtype=torch.float32)
     back = read_back(written[family], family)
     weights, others = model.state_dict(), back.state_dict()
@@ -52,7 +52,7 @@ def test_weights_come_back_as_they_were(written, family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_text_is_cut_into_the_same_tokens(written, family):
+def test_text_is_split_into_the_same_tokens(written, family):
     tokenizer = AutoTokenizer.from_pretrained(written[family] / "poet")
     back = AutoTokenizer.from_pretrained(written[family], gguf_file="poet.gguf")
     for text in (*SENTENCES.values(), "¿Quién, «tú»?\n\n  ☂ silver", "<|es|>lluvia"):
@@ -68,7 +68,7 @@ def test_it_writes_the_same_fifty_tokens(written, family):
     assert back.generate(**prompt, **wanted).tolist() == model.generate(**prompt, **wanted).tolist()
 
 
-def test_a_model_of_another_kind_is_refused_by_name(tiny_bases, tmp_path):
+def test_an_unsupported_architecture_is_named(tiny_bases, tmp_path):
     _, tokenizer = load_base(tiny_bases["llama"])
     config = GPTNeoXConfig(vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
     GPTNeoXForCausalLM(config).save_pretrained(tmp_path / "neox")
@@ -78,7 +78,7 @@ def test_a_model_of_another_kind_is_refused_by_name(tiny_bases, tmp_path):
     assert not (tmp_path / "neox.gguf").exists()
 
 
-def test_what_llama_cpp_cannot_do_is_refused(tiny_bases, tmp_path):
+def test_what_llama_cpp_does_not_support_is_refused(tiny_bases, tmp_path):
     with pytest.raises(BadInput, match="scales attention by the size of a head"):
         write_gguf(tiny_bases["gemma3"], tmp_path / "poet.gguf", "cc0-1.0")
     assert list(tmp_path.iterdir()) == []

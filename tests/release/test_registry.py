@@ -1,4 +1,4 @@
-"""A version is found by its alias and arrives whole and unaltered, or not at all with the reason."""
+"""A version is found by its alias and downloaded whole and unaltered, or refused with the reason."""
 
 import shutil
 from pathlib import Path
@@ -42,11 +42,11 @@ def stored_poet(version):
     kept.rename(poet)
 
 
-def test_an_alias_names_its_version(version):
+def test_an_alias_points_to_its_version(version):
     assert alias_version("estrofa", "challenger").version == int(version)
 
 
-def test_no_alias_no_model_and_no_store_are_no_version(version, tmp_path, monkeypatch):
+def test_without_an_alias_a_model_or_a_store_there_is_no_version(version, tmp_path, monkeypatch):
     assert alias_version("estrofa", "nobody") is None
     assert alias_version("nothing", "challenger") is None
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
@@ -60,13 +60,13 @@ def test_a_fetched_version_is_the_folder_that_was_registered(version, cache):
     assert cache in folder.parents
 
 
-def test_a_version_is_fetched_once(version, cache, stored_poet):
+def test_a_version_is_downloaded_once(version, cache, stored_poet):
     folder = fetch_version("estrofa", version)
     shutil.rmtree(stored_poet)
     assert fetch_version("estrofa", int(version)) == folder
 
 
-def test_a_copy_that_was_damaged_here_is_fetched_again(version, cache):
+def test_a_damaged_local_copy_is_downloaded_again(version, cache):
     folder = fetch_version("estrofa", version)
     (folder / "config.json").write_text("{}")
     assert manifest(fetch_version("estrofa", version)) == manifest(register.POET)
@@ -81,7 +81,7 @@ def test_a_copy_that_was_damaged_here_is_fetched_again(version, cache):
         (lambda poet: (poet / "extra.py").write_text(""), r"a file that was not registered: extra\.py"),
     ],
 )
-def test_what_is_not_what_was_registered_does_not_arrive(version, cache, stored_poet, damage, reason):
+def test_files_that_differ_from_the_registered_ones_are_refused(version, cache, stored_poet, damage, reason):
     damage(stored_poet)
     with pytest.raises(BadInput, match=reason):
         fetch_version("estrofa", version)
@@ -93,7 +93,7 @@ def test_an_unknown_version_is_named(version):
         model_version("estrofa", 999)
 
 
-def test_a_version_that_cannot_be_checked_is_not_fetched(version, cache):
+def test_a_version_that_cannot_be_verified_is_refused(version, cache):
     client = MlflowClient()
     client.create_registered_model("unchecked")
     unknown = client.create_model_version("unchecked", "file:///nowhere")
@@ -101,7 +101,7 @@ def test_a_version_that_cannot_be_checked_is_not_fetched(version, cache):
         fetch_version("unchecked", unknown.version)
 
 
-def test_a_registry_that_is_away_is_said_at_once(monkeypatch):
+def test_an_unavailable_registry_is_reported_at_once(monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://somebody:secret@127.0.0.1:9")
     with pytest.raises(BadInput, match=r"http://somebody:\*\*\*@127\.0\.0\.1:9: the registry does not answer"):
         alias_version("estrofa", "champion")
