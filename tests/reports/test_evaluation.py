@@ -153,8 +153,8 @@ def test_every_metric_is_a_chart_that_describes_itself(browser, page):
     with opened(browser, page) as shown:
         charts = shown.locator("#metrics ~ .grid svg")
         assert charts.count() == 4
-        said = charts.first.get_attribute("aria-label")
-        assert said == "Bits per byte, English: base 1.800, tuned 1.400, champion 1.450"
+        text = charts.first.get_attribute("aria-label")
+        assert text == "Bits per byte, English: base 1.800, tuned 1.400, champion 1.450"
         assert shown.locator("#metrics ~ .grid svg line.human").count() == 2  # human poems have no bits per byte
         assert shown.locator("polyline").count() == 2
 
@@ -185,10 +185,10 @@ def test_copied_words_are_marked_in_the_poem_and_in_its_source(browser, page):
 
 def test_the_worst_poems_are_shown_with_their_faults(browser, page):
     with opened(browser, page) as shown:
-        said = shown.locator("section", has=shown.locator("#worst")).inner_text()
-    assert "most lines in another language: 50%" in said
-    assert "longest copied run, in words: 12" in said
-    assert "English: typical" in said
+        text = shown.locator("section", has=shown.locator("#worst")).inner_text()
+    assert "most lines in another language: 50%" in text
+    assert "longest copied run, in words: 12" in text
+    assert "English: typical" in text
 
 
 def test_all_sections_are_reached_by_keyboard(browser, page):
