@@ -66,7 +66,7 @@ def read_poems(path: Path, columns: list[str]) -> pd.DataFrame:
 
 
 def broken_texts(path: Path) -> np.ndarray:
-    """Which texts of a table have lost letters, shape (poems,)."""
+    """Which texts of a table have letters that were lost, shape (poems,)."""
     broken = (batch["text"].str.contains(BROKEN, regex=False) for batch in read_batches(path, ["text"]))
     return np.concatenate([np.array([], dtype=bool), *broken])
 
