@@ -201,7 +201,7 @@ def compared(
     if -high > allowed:
         verdict = f"more than the {allowed} allowed"
     elif -low > allowed:
-        verdict = f"inconclusive: the loss may be chance, or more than the {allowed} allowed; evaluate more poems"
+        verdict = f"undecided: the loss may be chance, or more than the {allowed} allowed; evaluate more poems"
     else:
         verdict = f"within the {allowed} allowed"
     return -high <= allowed, f"{values}; {by}, {verdict}"

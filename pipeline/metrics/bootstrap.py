@@ -46,7 +46,7 @@ def bootstrap(
     members = [np.flatnonzero(numbers == number) for number in range(len(found))]
     draws = np.random.default_rng(seed).integers(len(members), size=(resamples, len(members)))
     places = [np.concatenate([members[number] for number in draw]) for draw in draws]
-    return Estimate(statistic(list(items)), np.array([statistic([items[at] for at in drawn]) for drawn in places]))
+    return Estimate(statistic(list(items)), np.array([statistic([items[at] for at in rows]) for rows in places]))
 
 
 def difference(one: Estimate, other: Estimate) -> Estimate:

@@ -50,12 +50,12 @@ def dots(rows: Sequence[Dot], reference: Dot | None, scale: tuple[float, float],
         y = _ROW * number + 17
         parts.append(_element("text", row.name, class_="name", x=0, y=y + 4))
         parts.append(_element("line", class_="rail", x1=_LEFT, x2=_RIGHT, y1=y, y2=y))
-        said = f"{row.name}: {row.shown}"
+        tooltip = f"{row.name}: {row.shown}"
         if row.low is not None and row.high is not None:
-            said += f", 95% interval {row.low:.3g} to {row.high:.3g}"
+            tooltip += f", 95% interval {row.low:.3g} to {row.high:.3g}"
             ends = {"x1": place(row.low), "x2": place(row.high)}
             parts.append(_element("line", class_=f"{row.name} interval", **ends, y1=y, y2=y))
-        parts.append(_element("circle", _element("title", said), class_=row.name, cx=place(row.value), cy=y, r=6))
+        parts.append(_element("circle", _element("title", tooltip), class_=row.name, cx=place(row.value), cy=y, r=6))
         parts.append(_element("text", row.shown, class_="value", x=WIDTH, y=y + 4, text_anchor="end"))
     return _svg(bottom + (16 if reference else 0), title, parts)
 
@@ -100,8 +100,8 @@ def curves(series: Mapping[str, Sequence[tuple[float, float]]], title: str, acro
             _element("polyline", class_=colour, points=" ".join(f"{x_place(x):.1f},{y_place(y):.1f}" for x, y in line))
         )
         for x, y in line:
-            said = _element("title", f"{name}, {across} {x:g}: {y:.3f}")
-            parts.append(_element("circle", said, class_=colour, cx=x_place(x), cy=y_place(y), r=3.5))
+            tooltip = _element("title", f"{name}, {across} {x:g}: {y:.3f}")
+            parts.append(_element("circle", tooltip, class_=colour, cx=x_place(x), cy=y_place(y), r=3.5))
         parts.append(_element("text", name, class_=colour, x=right + 8, y=y_place(line[-1][1]) + 4))
     return _svg(height, title, parts)
 

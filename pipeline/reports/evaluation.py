@@ -19,7 +19,14 @@ from pipeline.common.tables import read_report
 from pipeline.common.tracking import mlflow_run, recorded_run_id
 from pipeline.metrics.registry import BASE, CHAMPION, HUMAN, METRICS, TUNED, Metric
 from pipeline.reports.charts import Dot, curves, dots, ticks
-from pipeline.reports.evaluation_cautions import COPIED_WORDS, Comparison, cautions, compare, copied
+from pipeline.reports.evaluation_cautions import (
+    COPIED_SIMILARITY,
+    COPIED_WORDS,
+    Comparison,
+    cautions,
+    compare,
+    copied,
+)
 from pipeline.reports.page import count, find_words, write_page
 
 REPORT = Path("metrics/evaluate.json")
@@ -88,6 +95,7 @@ def evaluation_page(
             for code, own in tuned.items()
         },
         "copied_words": COPIED_WORDS,
+        "copied_similarity": COPIED_SIMILARITY,
         "copied_in_all": sum(len(copied(own)) for own in tuned.values()),
         "made": made(report["base"], training, params, poems),
     }

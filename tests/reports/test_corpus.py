@@ -177,14 +177,14 @@ def warnings_of(stages, **changes):
 
 
 def test_warnings_name_what_is_wrong(stages):
-    said = warnings_of(stages)
-    assert "in English: a model will learn a style at most" in said
-    assert "100% of the poems of attic were dropped" in said
-    assert "7 pages of depot could not be downloaded" in said
-    assert "attic was unavailable" in said
-    assert "without a licence, from depot" in said
-    assert "Ada Wren wrote 100% of the poems in Spanish" in said
-    assert "not balanced" not in said
+    text = warnings_of(stages)
+    assert "in English: a model will learn a style at most" in text
+    assert "100% of the poems of attic were dropped" in text
+    assert "7 pages of depot could not be downloaded" in text
+    assert "attic was unavailable" in text
+    assert "without a licence, from depot" in text
+    assert "Ada Wren wrote 100% of the poems in Spanish" in text
+    assert "not balanced" not in text
 
 
 def test_a_corpus_of_one_language_is_not_balanced(stages):
