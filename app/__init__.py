@@ -1,0 +1,1 @@
+"""The page, the API and the command line: what readers use to get poems from the promoted model."""

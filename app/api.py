@@ -14,13 +14,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from app import schema
 from app.generation_worker import GenerationJob, GenerationWorker
+from app.language import language_after
 from app.model_pool import LoadedModel, ModelPool
 from app.telemetry import Telemetry
 from app.votes import Votes
 from pipeline.common.params import Params
 from pipeline.common.stage import BadInput
 from pipeline.generation.sequence import whole_words
-from pipeline.metrics.text import language_of
 from pipeline.modeling import prompt
 
 UPDATE_SECONDS = 0.5  # after which a waiting request checks whether its client is still there
@@ -72,6 +72,10 @@ GENERATION_ERRORS = INVALID | _errors(
 )
 
 
+class LanguageNotWritten(Exception):
+    """A poem is asked for in a language that no model writes."""
+
+
 @dataclass(frozen=True)
 class PendingPoem:
     """A poem being written, and the language and seed chosen for it."""
@@ -92,12 +96,12 @@ def prepare(params: Params, wanted: schema.GenerationRequest, model: LoadedModel
     """Turn a request of the API into a job for the generator.
 
     Raises:
-        HTTPException: no model writes its language.
+        LanguageNotWritten: no model writes its language.
     """
-    languages = tuple(params.languages)
-    language = wanted.language or language_of(wanted.first_line, languages) or languages[0]
-    if language not in languages:
-        raise HTTPException(404, f"No model writes in {language!r}. Choose from {', '.join(languages)}.")
+    language = wanted.language or language_after(wanted.first_line, params)
+    if language not in params.languages:
+        what = f"in {language!r}" if language else "in the language of the first line"
+        raise LanguageNotWritten(f"No model writes {what}. Set language to one of {', '.join(params.languages)}.")
     common = {"language": language, "title": wanted.title, "first_line": wanted.first_line}
     asked = prompt.Request(author=wanted.author, style=wanted.style, **common)
     if wanted.blend:

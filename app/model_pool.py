@@ -17,7 +17,7 @@ from pipeline.common.stage import BadInput
 from pipeline.generation.decoder import Decoder, write_poems
 from pipeline.modeling.base import best_device, load_base, resolve_base
 from pipeline.modeling.prompt import Request, languages_of
-from pipeline.release.registry import alias_version, fetch_version, leading_version
+from pipeline.release.registry import alias_version, fetch_version
 
 log = logging.getLogger("estrofa")
 
@@ -91,6 +91,7 @@ class ModelPool:
         self.models: dict[Role, LoadedModel] = {}
         self.errors: dict[Role, NoModel | LoadFailed] = {}  # why a role has no model, or not its newest
         self._sources: dict[Role, ModelSource] = {}  # of `models`
+        self._had_champion = False  # then the challenger, which passed no gate, may not stand in for it
         self._loading = asyncio.Lock()
 
     async def get(self, role: Role) -> LoadedModel:
@@ -145,7 +146,7 @@ class ModelPool:
         """Where the model comes from that should have a role now.
 
         Raises:
-            NoModel: no model has it yet.
+            NoModel: no model has it yet, or the champion's alias was removed.
             BadInput: the registry does not answer.
         """
         name, challenger = self.params.register_.model_name, self.params.register_.alias
@@ -153,14 +154,19 @@ class ModelPool:
             return ModelSource(self.params.base)
         if role == "champion" and self.settings.model:
             return ModelSource(str(self.settings.model))
-        found = leading_version(self.params) if role == "champion" else alias_version(name, challenger)
+        found = alias_version(name, self.params.promote.alias) if role == "champion" else None
+        current = self.models.get(role)
+        if role == "champion" and self._had_champion and current and not found:
+            problem = f"The alias {self.params.promote.alias} was removed from {name} in the registry."
+            raise NoModel(f"{problem} Version {current.version} stays until you set it again.")
+        self._had_champion |= found is not None
+        found = found or alias_version(name, challenger)
         if found:
             return ModelSource(name, str(found.version), found.run_id)
         if role == "champion" and LATEST.is_dir():
             return ModelSource(str(LATEST))
-        raise NoModel(
-            f"No version of {name} is {role} yet. Make one with `make run`, or set ESTROFA_MODEL to a folder."
-        )
+        remedy = "Make one with `make run`" + (", or set ESTROFA_MODEL to a folder" if role == "champion" else "")
+        raise NoModel(f"No version of {name} is {role} yet. {remedy}.")
 
     def _already_loaded(self, source: ModelSource) -> LoadedModel | None:
         return next((self.models[role] for role, loaded in self._sources.items() if loaded == source), None)

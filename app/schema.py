@@ -177,6 +177,7 @@ class Health(BaseModel):
 
 
 class Error(BaseModel):
-    """What is wrong, in one sentence."""
+    """What is wrong, in one sentence; a code where a client can do something about it."""
 
     detail: str
+    code: Literal["language_not_written"] | None = None

@@ -58,6 +58,7 @@ def create_app(params: Params, settings: Settings) -> FastAPI:
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     app.add_middleware(BodyLimit)
     app.add_exception_handler(QueueFull, _queue_full)
+    app.add_exception_handler(api.LanguageNotWritten, _language_not_written)
     app.add_exception_handler(RequestValidationError, _invalid)
     for error in STATUS_OF:
         app.add_exception_handler(error, _error)
@@ -82,6 +83,10 @@ class BodyLimit:
 
 async def _queue_full(request: Request, error: QueueFull) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, 429, {"Retry-After": str(error.retry_after)})
+
+
+async def _language_not_written(request: Request, error: api.LanguageNotWritten) -> JSONResponse:
+    return JSONResponse({"detail": str(error), "code": "language_not_written"}, 404)
 
 
 async def _error(request: Request, error: Exception) -> JSONResponse:

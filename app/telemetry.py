@@ -20,5 +20,5 @@ class Telemetry:
         self.whole_poem = Histogram("estrofa_poem_seconds", "Time to the end of the poem", buckets=SECONDS, **ours)
         self.serving = Gauge("estrofa_serving", "1 for the version in a role", ["role", "name", "version"], **ours)
         self.load_failures = Counter("estrofa_load_failures", "Models that failed to load", ["role"], **ours)
-        self.outdated = Gauge("estrofa_outdated", "1 while a role's newer model fails to load", ["role"], **ours)
+        self.outdated = Gauge("estrofa_outdated", "1 while a role has no model, or not its newest", ["role"], **ours)
         self.votes = Counter("estrofa_votes", "Votes counted in blind comparisons", **ours)

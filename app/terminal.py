@@ -7,12 +7,12 @@ from pathlib import Path
 from mlflow.entities.model_registry import ModelVersion
 from transformers.utils import logging
 
+from app.language import language_after
 from pipeline.common.params import Params, changed, load_params
 from pipeline.common.stage import BadInput
 from pipeline.generation.best_of import write_best
 from pipeline.generation.decoder import Decoder
 from pipeline.generation.sequence import Blend, whole_words
-from pipeline.metrics.text import language_of
 from pipeline.modeling.base import best_device, load_base
 from pipeline.modeling.prompt import Request
 from pipeline.release.registry import alias_version, fetch_version, leading_version, model_version
@@ -71,9 +71,10 @@ class TerminalSession:
         **changes: float | None,
     ) -> None:
         params = load_params()
-        self.languages, self.best_of = list(params.languages), best_of
-        if language not in (None, *self.languages):
-            raise BadInput("--language", f"{language!r} is not one of params.yaml", f"Choose from {self.languages}")
+        self.params, self.best_of = params, best_of
+        if language not in (None, *params.languages):
+            known = ", ".join(params.languages)
+            raise BadInput("--language", f"{language!r} is not one of params.yaml", f"Choose from {known}")
         self.language, self.fields = language, {"author": author, "style": style, "title": title}
         self.blend = [_blend_part(part) for part in blend]
         given = {name: value for name, value in changes.items() if value is not None}
@@ -83,8 +84,16 @@ class TerminalSession:
         self.model, self.tokenizer = load_base(folder, best_device())
 
     def request(self, first_line: str) -> Request | Blend:
-        """The request for a first line, in its own language if the session has none."""
-        language = self.language or language_of(first_line, self.languages) or self.languages[0]
+        """The request for a first line, in its own language if the session has none.
+
+        Raises:
+            BadInput: the line is in a language that the model does not write.
+        """
+        language = self.language or language_after(first_line, self.params)
+        if language is None:
+            problem = "not in a language that the model writes"
+            remedy = f"Choose one with --language: {', '.join(self.params.languages)}"
+            raise BadInput(f"first line {first_line[:40]!r}", problem, remedy)
         request = Request(language, first_line=first_line, **self.fields)
         return [(replace(request, **field), weight) for field, weight in self.blend] or request
 
@@ -92,7 +101,7 @@ class TerminalSession:
         """Write a poem to standard output, word by word if that is a terminal, and return it.
 
         Raises:
-            BadInput: the first line leaves no room for a poem.
+            BadInput: the first line leaves no room for a poem, or is in a language that the model does not write.
         """
         request = self.request(first_line)
         if self.best_of > 1:

@@ -17,8 +17,13 @@ const showState = (state) => { find("#state").textContent = state; };
 
 // ---- Requests
 
-/** An error whose message is shown as it is. */
-class ShownError extends Error {}
+/** An error whose message is shown as it is, and whether the same request may succeed later. */
+class ShownError extends Error {
+  constructor(message, retry = true) {
+    super(message);
+    this.retry = retry;
+  }
+}
 
 /** The form as a request of the API. */
 function request() {
@@ -48,7 +53,7 @@ const post = (path, body, signal) =>
 /** The events of a stream, a JSON object per line; a stream that breaks off before an event of kind `last` is an error. */
 async function* stream(path, body, signal, last) {
   const response = await post(path, body, signal);
-  if (!response.ok) throw new ShownError(await reason(response));
+  if (!response.ok) throw new ShownError(await reason(response), response.status === 429 || response.status >= 500);
   let rest = "";
   try {
     for await (const part of chunks(response.body.pipeThrough(new TextDecoderStream()))) {
@@ -81,7 +86,8 @@ async function reason(response) {
   if (response.status === 429) return fill(texts.busy, { seconds: response.headers.get("Retry-After") });
   if (response.status === 503) return texts.unavailable;
   if (response.status === 500) return texts.failed;
-  return (await response.json().catch(() => ({ detail: response.statusText }))).detail;
+  const { code, detail } = await response.json().catch(() => ({ detail: response.statusText }));
+  return code === "language_not_written" ? texts.language_not_written : detail;
 }
 
 // ---- Typesetting
@@ -94,6 +100,8 @@ function newSheet(title = "", within = sheets) {
   return sheet;
 }
 
+const newLine = () => Object.assign(document.createElement("span"), { dir: "auto" });
+
 /** Set a text as verse: a paragraph per stanza, a block per line. Only what changed is touched. */
 function set(sheet, text) {
   const poem = find(".poem", sheet);
@@ -101,7 +109,7 @@ function set(sheet, text) {
     const paragraph = poem.children[number] ?? poem.appendChild(document.createElement("p"));
     const lines = stanza.split("\n");
     lines.forEach((line, place) => {
-      const block = paragraph.children[place] ?? paragraph.appendChild(document.createElement("span"));
+      const block = paragraph.children[place] ?? paragraph.appendChild(newLine());
       if (block.textContent !== line) block.textContent = line;
     });
     while (paragraph.children.length > lines.length) paragraph.lastChild.remove();
@@ -241,19 +249,20 @@ async function write() {
   sheets.scrollIntoView({ behavior: reducedMotion.matches ? "auto" : "smooth" });
   let state = "";
   let problem = "";
+  let retry = false;
   try {
     await MODES[form.elements.mode.value](mine.signal);
     state = texts.finished;
   } catch (error) {
     if (!(error instanceof ShownError) && error.name !== "AbortError") throw error; // a bug, for the console
     if (error.name === "AbortError") state = texts.stopped;
-    else problem = error.message;
+    else ({ message: problem, retry } = error);
   } finally {
     mine.abort(); // whatever has not ended yet
     if (running === mine) {
       showState(state);
       showProblem(problem);
-      find("#retry").hidden = !problem;
+      find("#retry").hidden = !retry;
       find("#stop").hidden = true;
       sheets.classList.remove("running");
       [...sheets.children].forEach(breakOff);

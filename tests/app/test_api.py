@@ -142,7 +142,19 @@ def test_a_value_that_is_not_allowed_is_named(api, body, problem):
 
 def test_a_language_that_no_model_writes_is_rejected_with_a_list_of_those_they_do(api):
     response = api.post("/api/poems", json={"language": "fr"})
-    assert (response.status_code, response.json()["detail"]) == (404, "No model writes in 'fr'. Choose from en, es.")
+    assert (response.status_code, response.json()["detail"]) == (
+        404,
+        "No model writes in 'fr'. Set language to one of en, es.",
+    )
+
+
+@pytest.mark.parametrize("line", ["Demain, dès l'aube, à l'heure où blanchit la campagne", "дождь идет"])
+def test_a_line_in_another_language_is_not_taken_for_one_the_models_write(api, line):
+    asked = api.post("/api/poems", json={"first_line": line})
+    assert asked.status_code == 404
+    assert asked.json()["code"] == "language_not_written"
+    assert asked.json()["detail"].endswith("Set language to one of en, es.")
+    assert api.post("/api/poems", json={"first_line": line, "language": "es"}).json()["language"] == "es"
 
 
 def test_a_body_that_is_too_long_or_of_unknown_length_is_rejected(api):

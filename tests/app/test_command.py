@@ -84,6 +84,7 @@ def test_a_blend_is_read_from_names_and_weights(poet, monkeypatch):
         (["--blend", "Inés"], "--blend 'Inés': not a name and a weight"),
         (["--blend", "title=Grúa:1"], "--blend 'title=Grúa:1': not a name and a weight"),
         (["--model", "no-such-model"], "--model no-such-model: neither a folder nor an alias"),
+        (["Demain, dès l'aube, à l'heure où blanchit la campagne"], "Choose one with --language: en, es"),
         (["rain " * 40], "40 words leave no room for a poem"),
     ],
 )

@@ -120,6 +120,19 @@ def test_an_unavailable_registry_is_waited_for(served_store, tiny_bases, monkeyp
         assert writer(api)["version"] == number
 
 
+def test_the_last_champion_stays_when_its_alias_is_removed(served_store, tiny_bases):
+    champion = new_version("unnamed", tiny_bases["llama"], "champion")
+    new_version("unnamed", tiny_bases["gemma3"], "challenger")
+    with running(params_of("unnamed", tiny_bases["gpt2"]), poll_seconds=0.1) as address, client(address) as api:
+        MlflowClient().delete_registered_model_alias("unnamed", "champion")
+        wait_until(lambda: status(api)["error"])
+        assert status(api)["error"].endswith(f"Version {champion} stays until you set it again.")
+        assert metric(api, 'estrofa_outdated{role="champion"}') == 1
+        assert writer(api)["version"] == champion
+        promote("unnamed", champion)
+        wait_until(lambda: not status(api)["error"])
+
+
 def test_a_champion_that_does_not_load_is_a_503_in_one_plain_sentence(served_store, tiny_bases, tmp_path, caplog):
     (tmp_path / "config.json").write_text("{}")
     with running(params_of("unloadable", tiny_bases["gpt2"]), model=tmp_path) as address, client(address) as api:

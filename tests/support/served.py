@@ -52,7 +52,8 @@ def running_slowly(params: Params, **settings: object) -> Iterator[str]:
 @contextmanager
 def serving(app: FastAPI) -> Iterator[str]:
     """Serve on a free port until the block ends; gives the address once the champion has loaded or failed to."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None))
+    # By default uvicorn closes connections that are idle for 5 s, as those of clients on a busy test machine may be.
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, timeout_keep_alive=120))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
