@@ -21,7 +21,7 @@ back to (?:top|contents|index|home|poems|(?:the )?(?:top|index|contents|list|tab
 (?:previous|next|anterior|siguiente)\s*:\s...
 (?:previous|prev|anterior)\s*[|/·]\s*.{0,40}(?:next|siguiente)
 table of contents|(?:home|main) ?page|p[áa]gina principal|portada principal
-(?:read|show|see|view|load) (?:more|all)(?: KIND| comments?| (?:by|about) ...)?\W*
+(?:read|show|see|view|load) (?:more|all)(?: KIND| comments?)?(?: by ...)?\W*
 (?:continue|keep) reading\W*|(?:scroll|go) to top|top of (?:the )?page|printer[ -]friendly(?: version)?
 (?:share|tweet|pin|bookmark|e-?mail|print|like|rate|report|save|vote for|review|analy[sz]e) (?:this|the) THING_ON
 (?:discuss|cite|embed|download|listen to|send|recommend|about) (?:this|the) THING_ON

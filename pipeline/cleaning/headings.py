@@ -72,7 +72,7 @@ def _is_verse(line: str, title: str, rest: list[str]) -> bool:
     if in_title_case and not line.isupper() and not any(w[:1].isupper() for w in later) and not _SPANISH.search(line):
         return True
     singles = sum(not above.strip() or not here.strip() for above, here in pairwise(rest))
-    return ends and not line.isupper() and len(below) > 3 and singles == len(rest) - 1  # each line is a stanza
+    return ends and not line.isupper() and len(below) > 2 and singles == len(rest) - 1  # each line is a stanza
 
 
 def _key(line: str | None) -> str:

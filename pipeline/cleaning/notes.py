@@ -13,7 +13,8 @@ _NUMBERED_MARK = re.compile(
 _LETTERED_MARK = re.compile(r"(?<=[^\s\[(])\[[A-Za-z]{1,2}\](?!\w)")
 _SIGN = re.compile("[*†‡§¹²³⁴-⁹⁰]")
 _SIGN_MARK = re.compile(
-    rf"(?<=\w)({_END}{{0,3}})[*†‡§]{{1,3}}(?=[^\w*]|$)|(?<=[A-Za-zÀ-ÿ])({_END}{{0,3}})[¹²³⁴-⁹⁰]+|(?<=\w)( )[†‡](?!\w)"
+    rf"(?<=\w)({_END}{{0,3}})[*†‡§]{{1,3}}(?=[^\w*]|$)|(?<=[A-Za-zÀ-ÿ])({_END}{{0,3}})[¹²³⁴-⁹⁰]+"
+    r"|(?<=[\w,.;:!?»”’]) [†‡]+(?!\w)"
 )
 _NOTES_HEADING = re.compile(
     r"[\[(]?(?:foot-?notes?|notes?(?: by the editor)?|notas?(?: (?:a pie|al pie|del editor|del autor))?)[\])]?[.:]?",
@@ -34,7 +35,7 @@ _BRACKETED_NOTE = re.compile(
       | nota\ del?\ (?:editor|traductor|autor) | (?:sic|illegible|ilegible)\.?(?=\])
       | (?:first|originally|re-?)\ ?(?:published|printed)\b | (?:re-?)?publicad[oa]\b
       | (?:published|printed|impreso)\ (?:in|at|by|en)\b
-      | \d{1,3}\s?[.:]\s?[^\W\d]
+      | \d{1,3}\s?[.:]\s?[^\W\d] | [*†‡§]{1,3}\s?[^\W\d]
     )[^\[\]]{0,4000}\]""",
     re.IGNORECASE | re.VERBOSE,
 )

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.cleaning.paratext import drop_margin_notes, drop_prose_margins
+from pipeline.cleaning.paratext import drop_margin_notes, drop_prose_margins, is_wrapped_prose
 from pipeline.cleaning.rules import clean_text
 from scrapers.anthology.poems import LANGUAGES, read_poems
 
@@ -110,6 +110,73 @@ def test_paragraphs_of_prose_around_the_verse_go_with_what_stands_before_them():
 )
 def test_prose_that_is_no_margin_of_a_poem_stays_for_the_filter(text):
     assert drop_prose_margins(text) == text
+
+
+WRAPPED = """This song was heard in the hills by a collector, who had it from the
+miller of the valley and from two of his daughters; it was printed at
+the end of a book on mills, and nobody has seen the lamp of which the
+third stanza speaks. The text is that of the first edition, which was
+lost in a flood, and is given here as one of the daughters wrote it."""
+EN_CASTELLANO = """Esta canción se oyó en la sierra a una vecina, que la sabía de su
+madre y de las mujeres del molino; se imprimió al final de un libro
+de recetas, y nadie ha visto la lámpara de la que habla la tercera
+estrofa. El texto es el de la primera edición, que se perdió en una
+riada, y se da aquí como lo escribió una de las hijas del molinero."""
+FREE_VERSE = """we had gone down to the river before anybody else was awake
+carrying the two lamps
+and a loaf wrapped in the newspaper my father had read to us
+as if the news were weather
+and what I remember is not the water, nor the cold of the oars
+but how the light went ahead of us over the stones
+looking for something that it had lost there the night before"""
+
+
+@pytest.mark.parametrize(
+    "prose", [WRAPPED, EN_CASTELLANO, f"{WRAPPED}\n\n{WRAPPED}", f"A NOTE\n\n{WRAPPED}\n\nSo far."]
+)
+def test_prose_that_was_broken_into_lines_of_one_width_is_no_verse(prose):
+    assert is_wrapped_prose(prose)
+
+
+@pytest.mark.parametrize(
+    "verse", [FREE_VERSE, POEM, f"{POEM}\n\n{FREE_VERSE}", FREE_VERSE.replace("\nc", " c").replace("\na", " a"), ""]
+)
+def test_free_verse_of_the_same_shape_is_none(verse):
+    assert not is_wrapped_prose(verse)
+
+
+@pytest.mark.parametrize("prose", [WRAPPED, EN_CASTELLANO, f"{WRAPPED}\n\nSo much for that."])
+def test_wrapped_prose_around_the_verse_goes(prose):
+    assert POEM in clean_text(f"{prose}\n\n{POEM}")[0]
+    assert WRAPPED not in clean_text(f"{prose}\n\n{POEM}")[0]
+    assert clean_text(f"{POEM}\n\n{prose.split(chr(10) * 2)[0]}")[0] == POEM
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[First published, Fugitive Rains, 1829.]",
+        "[Publicado por primera vez en Lluvias, 1829.]",
+        "[From the edition of 1829.]",
+        "(First printed in Fugitive Rains, 1829.)",
+        "First published in Fugitive Rains, 1829.",
+        "Publicado en La Prensa, 1912",
+        "From Fugitive Rains, 1829.",
+        "De Lluvias fugitivas, 1829",
+        "Madrid, 3 de mayo de 1908",
+        "January, 1901.",
+        "— Ana Poe, 1829",
+    ],
+)
+def test_a_note_of_the_edition_goes_from_the_last_stanza(line):
+    assert clean_text(f"{POEM}\n{line}")[0] == POEM
+
+
+@pytest.mark.parametrize(
+    "line", ["[and so we slept]", "Remember 1914", "From the window", "(and then again)", "the year was 1914."]
+)
+def test_a_last_line_that_is_none_stays(line):
+    assert clean_text(f"{POEM}\n{line}")[0] == f"{POEM}\n{line}"
 
 
 @pytest.mark.parametrize("rule", [drop_margin_notes, drop_prose_margins])

@@ -9,7 +9,7 @@ from pipeline.cleaning.typography import plain_words, remove_emphasis, space_pun
 from scrapers.anthology.poems import LANGUAGES, read_poems
 
 pieces = st.sampled_from(
-    [*"_~=,;:!?.¿¡()«»\"' \n", "\n\n", "...", ". . .", "word", "Word", "río", "I", "d", "ll", "3", "—"]
+    [*"*_~=,;:!?.¿¡()«»\"' \n", "\n\n", "...", ". . .", "word", "Word", "río", "I", "d", "ll", "3", "—"]
 )
 texts = st.one_of(st.lists(pieces, max_size=40).map("".join), st.text(max_size=100))
 
@@ -19,6 +19,11 @@ texts = st.one_of(st.lists(pieces, max_size=40).map("".join), st.text(max_size=1
     [
         ("I thought _I_ mumbled", "I thought I mumbled"),
         ("the ~Gloria~ of =to-morrow=,", "the Gloria of to-morrow,"),
+        ("*then* the **lamp** and ***all***,", "then the lamp and all,"),
+        ("__then__ the _*lamp*_ and **_all_**", "then the lamp and all"),
+        ("¡*Ay*! «_la mar_»", "¡Ay! «la mar»"),
+        ("*the river\nis low*", "the river\nis low"),
+        ("*the river\n\nis low*", "the river\n\nis low"),
         ("_the river\nis_ low", "the river\nis low"),
         ("sin ventura !", "sin ventura!"),
         ("la pasión , la vida ; y «todo »", "la pasión, la vida; y «todo »"),
@@ -40,6 +45,10 @@ def test_emphasis_goes_and_punctuation_is_spaced(dirt, expected):
         "my friend ____, who left",
         "snake_case and _ alone _",
         "_one\n\ntwo_",
+        "a star * above and * below",
+        "* one\n* two",
+        "Lord *** and Lady ***, who left",
+        "2*3*4",
         "A don Ramón . . . En fin",
         "he turn?d and we?ll go",
         "oh Dios¡ me irrita",
@@ -60,7 +69,7 @@ def test_each_is_idempotent_and_keeps_every_word_and_every_line(rule, text):
     once = rule(text)
     assert rule(once) == once
     assert once.count("\n") == text.count("\n")
-    bare = str.maketrans("_~=", "   ")
+    bare = str.maketrans("_~=*", "    ")
     assert plain_words(once.translate(bare)) == plain_words(text.translate(bare))
 
 
