@@ -1,4 +1,4 @@
-"""The stage *clean*: repair the text, drop what is no poem, keep the best copy of each."""
+"""The stage *clean*: repair texts, drop what is not a poem, keep the best copy of each poem."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ import pandas as pd
 
 from pipeline import cleaning
 from pipeline.cleaning import duplicates
-from pipeline.cleaning.duplicates import Twins, find_duplicates, sketch_texts
+from pipeline.cleaning.duplicates import Duplicates, find_duplicates, sketch_texts
 from pipeline.cleaning.headings import natural_order
 from pipeline.cleaning.lost_letters import LOST, build_lexicon, restore_letters
 from pipeline.cleaning.paratext import is_wrapped_prose
@@ -47,11 +47,11 @@ def read_raw(folder: Path = RAW) -> Iterator[Poem]:
     """The raw records of a folder, one JSON object a line, by file name.
 
     Raises:
-        BadInput: there is no record, or a line is not one.
+        BadInput: there is no record, or a line is not a record.
     """
     found = False
     for file in sorted(folder.glob("*.jsonl")):
-        # Bytes, because a text file would also end lines at characters that stand inside poems.
+        # Bytes, because text mode would also end lines at characters that occur inside poems.
         with file.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 try:
@@ -63,22 +63,22 @@ def read_raw(folder: Path = RAW) -> Iterator[Poem]:
                     raise BadInput(place, problem, "Remove the file and run scrape again") from error
                 found = True
     if not found:
-        raise BadInput(str(folder), "there is no poem", "Run scrape, and see its report in metrics/scrape.json")
+        raise BadInput(str(folder), "there is no poem", "Run scrape and read its report, metrics/scrape.json")
 
 
 def poem_id(source: str, text: str) -> str:
-    """What a poem is called from here on: it depends on the source's name and the raw text alone."""
+    """The id of a poem, a hash of its source's name and its raw text, 24 hex digits."""
     return hashlib.blake2b(f"{source}\n{text}".encode("utf-8", "surrogatepass"), digest_size=12).hexdigest()
 
 
 def year_in(value: str | None) -> int | None:
-    """The first year that a source's words name: 1612 in `c. 1612–13`."""
+    """The first year in what a source says of the date: 1612 in `c. 1612–13`."""
     found = _YEAR.search(value or "")
     return int(found[0]) if found else None
 
 
 def measures(text: str) -> dict[str, int]:
-    """Lines with text, stanzas and words of a clean text."""
+    """How many lines with text, stanzas and words a clean text has."""
     return {
         "lines": sum(map(bool, text.split("\n"))),
         "stanzas": text.count("\n\n") + 1 if text else 0,
@@ -87,7 +87,7 @@ def measures(text: str) -> dict[str, int]:
 
 
 def clean_poems(records: Sequence[Poem]) -> list[tuple[Poem, Changes]]:
-    """Raw records as rows of the table, each with what the rules changed."""
+    """Raw records as rows of the table of poems, each with what the rules changed."""
     cleaned = []
     for record in records:
         fields = {name: clean_field(record[name]) for name in ("title", "author", "collection", "style")}
@@ -107,7 +107,7 @@ def clean_poems(records: Sequence[Poem]) -> list[tuple[Poem, Changes]]:
 
 
 def _first_difference(before: str, after: str) -> tuple[str, str]:
-    """Where two texts part: the rest of the line there, in both, cut to a readable length."""
+    """The line in which two texts first differ, from each of them, cut to a readable length."""
     shorter = min(len(before), len(after))
     place = bisect_left(range(1, shorter + 1), True, key=lambda length: before[:length] != after[:length])
     start = max(before.rfind("\n", 0, place) + 1, place - _EXAMPLE_LENGTH // 2)
@@ -173,12 +173,12 @@ def repair_corpus(cleaned: Results[tuple[Poem, Changes]], rules: Rules, **where:
 
 
 def is_broken(poem: Poem) -> bool:
-    """Whether a letter of its text or title is lost."""
+    """Whether a letter of the text or the title is lost."""
     return LOST in poem["text"] or LOST in (poem["title"] or "")
 
 
 def parts_of(poem: Poem, max_words: int) -> list[Poem]:
-    """A long poem's parts, numbered from 1, each with an id that begins with the poem's; else the poem alone."""
+    """The parts of a long poem, numbered from 1, with ids that begin with the poem's; a shorter poem alone."""
     texts = cut_poem(poem["text"], max_words) if poem["words"] > max_words else []
     if len(texts) < 2:
         return [poem]
@@ -189,7 +189,7 @@ def parts_of(poem: Poem, max_words: int) -> list[Poem]:
 
 
 def fault(poem: Poem, params: Clean) -> tuple[str, str] | None:
-    """Why a text is no poem to learn from: the reason and the figure; None where it is one."""
+    """Why a poem is rejected: the reason and the value that decided it. None if it is kept."""
     if not poem["words"]:
         return "empty", "no words"
     prose = sum(len(line) for line in poem["text"].split("\n") if len(line) > params.prose_line) / len(poem["text"])
@@ -217,17 +217,17 @@ def clean_corpus(
     workers: int | None = None,
     stores: Path | None = None,
 ) -> dict[str, Any]:
-    """Clean raw records, and write `poems.parquet` in the order of their ids, and `rejects.parquet`.
+    """Clean raw records, and write `poems.parquet`, ordered by id, and `rejects.parquet`.
 
-    Every record, or each of its parts, is in one of the tables. Some thousand poems are held in memory at a time.
+    Every record, or each of its parts, is in one of the tables. Memory holds some thousand poems at a time.
 
     Args:
         records: what `read_raw` yields.
         params: the section `clean`.
-        folder: where the tables go.
+        folder: of the tables.
         address: a Dask scheduler; None for this machine.
         workers: processes on this machine; the result is the same for any number.
-        stores: folder of what earlier runs computed, which changes the time it takes and nothing else.
+        stores: folder of earlier runs' results, which saves time and changes nothing else.
 
     Returns:
         The report.
@@ -265,21 +265,21 @@ def clean_corpus(
         }
 
 
-def verdicts(poems: np.ndarray, twins: Twins) -> Iterator[Verdict]:
+def verdicts(poems: np.ndarray, found: Duplicates) -> Iterator[Verdict]:
     """What `Workspace.judge` takes for each of the poems, best copies first, once their duplicates are found."""
     for place, row in enumerate(poems["row"].tolist()):
-        best, alike = twins.exact[place], twins.near[place]
+        best, alike = found.exact[place], found.near[place]
         if best != place:
             yield "exact duplicate", f"of {poems['id'][best].decode()}", None, row
         elif alike >= 0:
-            detail = f"{twins.similarity[place]:.2f} like {poems['id'][alike].decode()}"
+            detail = f"{found.similarity[place]:.2f} like {poems['id'][alike].decode()}"
             yield "near duplicate", detail, None, row
         else:
-            yield None, None, poems["id"][twins.cluster[place]].decode(), row
+            yield None, None, poems["id"][found.cluster[place]].decode(), row
 
 
 def note_changes(changes: Changes, rules: Rules) -> None:
-    """Count in the report of the rules what they changed in a poem, the first few as examples."""
+    """Add what the rules changed in a poem to their report, the first few changes as examples."""
     for name, (before, after) in changes.items():
         rules[name]["changed"] += 1
         if len(rules[name]["examples"]) < EXAMPLES:

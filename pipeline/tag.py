@@ -18,18 +18,18 @@ from pipeline.language.detector import Reading, divide, read_languages
 POEMS = Path("data/clean/poems.parquet")
 TAGGED = Path("data/tagged")
 REPORT = Path("metrics/tag.json")
-LISTED = 50  # disagreeing poems named in the report; the rejects table has them all
+LISTED = 50  # disagreeing poems listed in the report; the rejects table has them all
 DISAGREEING_COLUMNS = ["poem_id", "title", "author", "declared_language", "language", "reason", "detail"]
 Outcome = tuple[str | None, str | None, str | None]  # declared language, detected, the reason where it was rejected
 
 
 def verdict(reading: Reading, declared: str | None, languages: set[str], params: Tag) -> tuple[str, str] | None:
-    """Why a poem may not be learnt from in its language: the reason and the figure; None where it may.
+    """Why a poem is rejected: the reason and the value that decided it. None if it is kept.
 
     Args:
-        reading: what its text says.
-        declared: what its source says; None where it says nothing.
-        languages: codes of the languages wanted.
+        reading: the languages found in its text.
+        declared: the language its source gives; None if it gives none.
+        languages: codes of the languages to keep.
         params: the section `tag`.
     """
     if reading.language is None:
@@ -37,7 +37,7 @@ def verdict(reading: Reading, declared: str | None, languages: set[str], params:
     if reading.foreign_share >= params.max_foreign_share and reading.foreign_language:
         return "mixed languages", f"{reading.foreign_share:.0%} {reading.foreign_language} in {reading.language}"
     found = f"{reading.language} with probability {reading.confidence:.2f}"
-    # Where source and text agree, the source's word makes up for a text too short or too old to be sure of.
+    # If the source agrees, less confidence is enough: the text may be short or old.
     needed = params.min_confidence if declared != reading.language else min(0.5, params.min_confidence)
     if reading.confidence < needed:
         return "language unknown", found
@@ -55,20 +55,20 @@ def read_poems(
     workers: int | None = None,
     stores: Path | None = None,
 ) -> Results[Reading]:
-    """What each text says of its language, in the order of the texts.
+    """The languages found in each text, in the order of the texts.
 
     Args:
-        texts: of any number of poems; few are held at a time.
+        texts: of any number of poems; memory holds few at a time.
         params: the section `tag`.
         address: a Dask scheduler; None for this machine.
         workers: processes on this machine; the result is the same for any number.
-        stores: folder of what earlier runs computed, which changes the time it takes and nothing else.
+        stores: folder of earlier runs' results, which saves time and changes nothing else.
 
     Raises:
-        BadInput: a candidate cannot be told.
+        BadInput: a candidate is not a language that can be detected.
     """
     candidates = tuple(params.candidates)
-    divide(candidates)  # an unknown candidate shows before any work
+    divide(candidates)  # fails on an unknown candidate before any work
     return map_new(
         read_languages,
         texts,
@@ -84,7 +84,7 @@ def read_poems(
 def tag_poems(
     poems: pd.DataFrame, readings: Iterable[Reading], languages: set[str], params: Tag
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Tag poems with what their texts say; those kept, and the rejects. Every poem is in one of the two."""
+    """Tag poems with the languages found in them; returns those kept and the rejects, which together are all."""
     readings = list(readings)
     tagged = poems.assign(
         language=[reading.language for reading in readings],
@@ -101,7 +101,7 @@ def tag_poems(
 
 
 def tag_table(poems: Path, folder: Path, params: Params, **engine: Any) -> dict[str, Any]:
-    """Tag a table of poems, a batch at a time, and write those kept and the rejects as tables into a folder.
+    """Tag a table of poems, a batch at a time, and write a table of those kept and one of the rejects.
 
     Args:
         poems: the table.
@@ -113,12 +113,12 @@ def tag_table(poems: Path, folder: Path, params: Params, **engine: Any) -> dict[
         Counts by language and reason, the confusion matrix (declared by detected), and the first poems that disagree.
 
     Raises:
-        BadInput: the table is absent or has no poem; a candidate cannot be told.
+        BadInput: the table is missing or has no poem, or a candidate is not a language that can be detected.
     """
     texts = (text for batch in read_batches(poems, ["text"]) for text in batch["text"])
     readings = read_poems(texts, params.tag, **engine)
     if not len(readings):
-        raise BadInput(str(poems), "clean kept no poem", "See the reasons in data/clean/rejects.parquet")
+        raise BadInput(str(poems), "clean kept no poem", "Read the reasons in data/clean/rejects.parquet")
     languages, in_turn = set(params.languages), iter(readings)
     outcomes: Counter[Outcome] = Counter()
     disagreeing: list[dict[str, Any]] = []
@@ -138,7 +138,7 @@ def tag_table(poems: Path, folder: Path, params: Params, **engine: Any) -> dict[
 
 
 def tag_report(outcomes: Counter[Outcome]) -> dict[str, Any]:
-    """The report's counts, from how many poems were declared, detected and decided alike."""
+    """The counts of the report, from the number of poems with each outcome."""
     kept: Counter[str] = Counter()
     rejected: Counter[str] = Counter()
     confusion: dict[str, Counter[str]] = {}

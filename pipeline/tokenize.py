@@ -1,4 +1,4 @@
-"""The stage *tokenize*: poems split by duplicate cluster, written in the prompt format, packed into training rows."""
+"""The stage *tokenize*: split poems by duplicate cluster, write them as prompts, pack them into training rows."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -27,19 +27,19 @@ from pipeline.training.packing import Example, examples_of, pack
 POEMS = Path("data/tagged/poems.parquet")
 REPORT = Path("metrics/tokenize.json")
 BATCH = 500  # poems that are encoded at once
-WINDOW = 10_000  # examples among which rows are packed
+WINDOW = 10_000  # examples that are packed together
 
 
 def split_poems(poems: Iterable[pd.DataFrame], folder: Path, params: Tokenize) -> dict[str, dict[str, int]]:
-    """Write the tables of train, validation and test, `<side>.parquet` in a folder: whole clusters each.
+    """Write the tables of train, validation and test, `<split>.parquet` in a folder; no cluster is in two of them.
 
     Args:
         poems: the table, some rows at a time.
-        folder: where the tables go; the rows keep their order.
+        folder: of the tables; rows keep their order.
         params: the section `tokenize`.
 
     Returns:
-        For each side how many poems it has in each language.
+        For each split, how many poems it has in each language.
 
     Raises:
         BadInput: there are no poems, or some language is missing from a split.
@@ -48,14 +48,16 @@ def split_poems(poems: Iterable[pd.DataFrame], folder: Path, params: Tokenize) -
     with ExitStack() as tables:
         writers = {name: tables.enter_context(table_writer(folder / f"{name}.parquet", POEM_SCHEMA)) for name in SPLITS}
         for batch in poems:
-            sides = batch["cluster"].map(lambda cluster: split_of(cluster, params))
+            splits = batch["cluster"].map(lambda cluster: split_of(cluster, params))
             for name, add in writers.items():
-                add(batch[sides == name])
-                counts[name].update(batch.loc[sides == name, "language"])
+                add(batch[splits == name])
+                counts[name].update(batch.loc[splits == name, "language"])
     languages = sum(counts.values(), Counter())
     if not languages:
         raise BadInput(
-            str(POEMS), "no poems are left", "See data/clean/rejects.parquet and data/tagged/rejects.parquet"
+            str(POEMS),
+            "no poems are left",
+            "Read why in data/clean/rejects.parquet and data/tagged/rejects.parquet",
         )
     for language, count in languages.items():
         for name, found in counts.items():
@@ -67,7 +69,7 @@ def split_poems(poems: Iterable[pd.DataFrame], folder: Path, params: Tokenize) -
 
 
 def add_language_tokens(tokenizer: PreTrainedTokenizerBase, languages: list[str]) -> None:
-    """Give the tokenizer one control token a language, which no text can spell, and a padding token."""
+    """Add one control token per language, which no text can spell, and a padding token if there is none."""
     tokens = [AddedToken(language_token(language), special=True, normalized=False) for language in languages]
     tokenizer.add_tokens(tokens, special_tokens=True)
     if tokenizer.pad_token is None:
@@ -79,7 +81,7 @@ def tokenize_poems(
 ) -> list[Example]:
     """All examples of a table of poems, in its order.
 
-    In training, header fields are dropped at random, by the poem's id and the seed.
+    In training, header fields are dropped at random, seeded by the poem's id.
 
     Raises:
         BadInput: a header alone fills a row.
@@ -93,7 +95,7 @@ def tokenize_poems(
     texts = poems["text"].tolist()
     return [
         example
-        for start in range(0, len(texts), BATCH)  # what the tokenizer says of a text is many times its size
+        for start in range(0, len(texts), BATCH)  # the tokenizer's output is many times the size of a text
         for example in examples_of(
             tokenizer, requests[start : start + BATCH], texts[start : start + BATCH], params.block_size
         )
@@ -103,19 +105,19 @@ def tokenize_poems(
 def used_tokens(
     poems: pd.DataFrame, tokenizer: PreTrainedTokenizerBase, languages: dict[str, str], params: Tokenize
 ) -> set[int]:
-    """All tokens of the poems with their full headers, and of the languages' names, from which their tokens start."""
+    """The tokens of the poems with full headers, and of the languages' names, which initialise the control tokens."""
     examples = tokenize_poems(poems, tokenizer, params, training=False)
     names = [tokenizer.encode(f" {name}", add_special_tokens=False) for name in languages.values()]
     return set().union(*(example.input_ids for example in examples), *names)
 
 
 def write_rows(table: Path, folder: Path, tokenizer: PreTrainedTokenizerBase, params: Tokenize) -> dict[str, float]:
-    """Pack the poems of a split's table into rows, which `read_rows` reads: a data set for each window.
+    """Pack the poems of a split into rows, which `read_rows` reads: a data set for each window of examples.
 
-    What shares a row is chosen among `WINDOW` examples, and no more are held: rows of a larger corpus are as full.
+    Windows bound the memory, and rows are as full as if all examples were packed together.
 
     Returns:
-        How many rows and tokens there are, how many tokens the loss counts, and the share of positions that are real.
+        Counts of rows, tokens and tokens in the loss, and the share of positions that are not padding.
     """
     training = table.stem == "train"
     batches = (tokenize_poems(batch, tokenizer, params, training) for batch in read_batches(table))
@@ -137,7 +139,7 @@ def write_rows(table: Path, folder: Path, tokenizer: PreTrainedTokenizerBase, pa
 
 @stage
 def main() -> None:
-    disable_progress_bars()  # of `datasets`, one for each window
+    disable_progress_bars()  # those of `datasets`, one for each window
     params = load_params()
     block_size = params.tokenize.block_size
     with whole_folder(TOKENS) as partial:
@@ -145,7 +147,7 @@ def main() -> None:
         base = resolve_base(params.base)
         context = context_length(AutoConfig.from_pretrained(base))
         if block_size > context:
-            problem = f"{block_size} is more than the {context} tokens {params.base} reads"
+            problem = f"{block_size} is more than the {context} tokens that {params.base} can read"
             raise BadInput("params.yaml: tokenize.block_size", problem, f"Set at most {context}")
         tokenizer = AutoTokenizer.from_pretrained(base)
         if params.tokenize.cut_vocabulary:

@@ -1,8 +1,8 @@
-"""Twin poems: exact ones by a hash, near ones by MinHash, and the clusters that may not cross the test split.
+"""Duplicates: exact ones by a hash, near ones by MinHash, and the clusters that may not cross the test split.
 
-Signatures are datasketch's; poems that share a band of theirs are checked by the exact Jaccard similarity. Sketches lie
-on disk, and bands are sorted one after the other, which keeps memory to one band's worth.
-Two editions of a poem share most pairs of words, once old spelling is set aside; two sonnets that share a line do not.
+Signatures are datasketch's. Poems that share a band of their signatures are compared by exact Jaccard similarity.
+Sketches are on disk and bands are sorted one at a time, so memory holds one band. Two editions of a poem share most
+pairs of words once spelling is normalised; two sonnets that share a line do not.
 """
 
 import hashlib
@@ -32,19 +32,19 @@ PERMUTATIONS = 128
 _BATCH = 500
 _EXACT_BYTES = 16
 _LINES_AT_ONCE = 1 << 22
-_COMMON = 12  # poems in which a line may stand before it says nothing about any two of them
+_COMMON = 12  # poems that a line may be in; a line in more says nothing about any two of them
 _SPELLINGS = str.maketrans("ujyçz", "viics")
 _INNER_VOWEL = re.compile(r"\B[aeio]+")
 _DOUBLED = re.compile(r"([^\W\d_])\1+")
 _ACCENT = re.compile("[\u0300-\u036f]")
 _APOSTROPHE = re.compile("['’]")
 _NO_WORD = re.compile(r"[^\w\n]+|_+")
-_LINE_WORDS = 4  # words below which a line is too common to tell poems apart
-_MIXER = np.uint64(0x9E3779B97F4A7C15)  # odd, so that no bit of a band is lost
+_LINE_WORDS = 4  # words that a line needs to tell poems apart
+_MIXER = np.uint64(0x9E3779B97F4A7C15)  # odd, so that multiplying by it loses no bit
 
 
 def normalise(text: str) -> str:
-    """The text without case, accents and punctuation: what two prints of a poem have in common."""
+    """The text without case, accents and punctuation, in which editions of a poem differ."""
     text = text.casefold()
     if not text.isascii():
         text = _ACCENT.sub("", unicodedata.normalize("NFD", text))
@@ -52,13 +52,13 @@ def normalise(text: str) -> str:
 
 
 def exact_key(normalised: str) -> bytes:
-    """A hash that two poems share where they have the same words in the same order."""
+    """A hash that two poems share if they have the same words in the same order."""
     return hashlib.blake2b(" ".join(normalised.split()).encode(), digest_size=_EXACT_BYTES).digest()
 
 
 @lru_cache(maxsize=200_000)
 def skeleton(word: str) -> bytes:
-    """What old and new spelling share of a normalised word: `loue` and `love`, `ioyes` and `joys`."""
+    """What old and new spelling of a normalised word have in common: `loue` and `love`, `ioyes` and `joys`."""
     return _DOUBLED.sub(r"\1", _INNER_VOWEL.sub("", word.translate(_SPELLINGS))).encode()
 
 
@@ -74,7 +74,7 @@ class Sketch:
     """What a text is compared by.
 
     Attributes:
-        exact: a hash that two texts share where they have the same words in the same order.
+        exact: a hash that two texts share if they have the same words in the same order.
         shingles: its pairs of word skeletons as sorted distinct 32-bit hashes.
         signature: their MinHash, shape (PERMUTATIONS,).
         lines: its distinct lines of a few words or more, as sorted 64-bit hashes.
@@ -117,12 +117,12 @@ def similarity(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def sharing_pairs(keys: np.ndarray, owners: np.ndarray, most: int | None = None) -> np.ndarray:
-    """Each pair of owners that have a key in common, once for each such key.
+    """Each pair of owners with a key in common, once for each such key.
 
     Args:
         keys: shape (n,).
         owners: of the keys, ascending, shape (n,).
-        most: owners that a key may have; keys of more are passed over.
+        most: owners that a key may have; keys with more are ignored.
 
     Returns:
         Shape (pairs, 2), the lower owner first.
@@ -140,11 +140,11 @@ def sharing_pairs(keys: np.ndarray, owners: np.ndarray, most: int | None = None)
 
 
 class SketchFiles:
-    """Sketches on disk: memory holds some tens of bytes for each, wherever they are compared.
+    """Sketches on disk; memory holds some tens of bytes for each.
 
     Args:
         folder: an empty one, for the files.
-        sketches: of all poems, in an order of their places.
+        sketches: of all poems; a poem goes by its place among them.
         rows: values of a signature that make up a band.
 
     Attributes:
@@ -166,7 +166,7 @@ class SketchFiles:
                 for start, file in zip(self._bands, bands, strict=True):
                     band = np.zeros(len(batch), dtype=np.uint64)
                     for column in signatures[:, start : start + rows].T:
-                        band = band * _MIXER + column  # what two bands share by chance, the exact check tells apart
+                        band = band * _MIXER + column  # collisions do not survive the exact comparison
                     file.write(band.tobytes())
                 owners = np.arange(len(line_sizes), len(line_sizes) + len(batch), dtype=np.uint32)
                 own_lines = [sketch.lines.size for sketch in batch]
@@ -208,9 +208,9 @@ class SketchFiles:
         return np.frombuffer(os.pread(file.fileno(), int(end - start) * width, int(start) * width), dtype=np.uint32)
 
     def overlapping_pairs(self, threshold: float) -> np.ndarray:
-        """Pairs of distinct poems, one of which holds at least the share `threshold` of the other's lines, and three.
+        """Pairs of distinct poems that share three lines or more, and `threshold` of the lines of the shorter one.
 
-        This is how an excerpt finds the poem it was taken from, which Jaccard similarity does not show.
+        This pairs an excerpt with its poem, which Jaccard similarity misses.
 
         Returns:
             Both places, the lower first, shape (pairs, 2).
@@ -251,12 +251,12 @@ def components(size: int, pairs: np.ndarray) -> np.ndarray:
 
 
 @dataclass(frozen=True)
-class Twins:
-    """What is a copy of what; poems go by their places, all of shape (poems,).
+class Duplicates:
+    """Which poems are copies of which. Poems go by their places; all arrays have shape (poems,).
 
     Attributes:
-        exact: the poem kept that has the same words in the same order; its own place where it is the first.
-        near: a better poem that it is nearly the same as; -1 where there is none, or it is an exact copy.
+        exact: the first poem with the same words in the same order, which may be the poem itself.
+        near: a better copy with nearly the same words; -1 if there is none, or if the poem is an exact copy.
         similarity: to that poem.
         cluster: the first of the poems that resemble each other, or are parts of one poem.
     """
@@ -273,7 +273,7 @@ def find_duplicates(
     duplicate_similarity: float,
     cluster_similarity: float,
     folder: Path,
-) -> Twins:
+) -> Duplicates:
     """Find the best copy of each poem, and which poems resemble each other or are parts of one.
 
     Args:
@@ -281,22 +281,22 @@ def find_duplicates(
         sketches: of their texts.
         duplicate_similarity: Jaccard similarity of word pairs from which two poems are one.
         cluster_similarity: from which they share a cluster.
-        folder: where sketches may lie meanwhile.
+        folder: for temporary files.
     """
-    # Bands this short miss few pairs at the threshold; the exact check takes care of the many that they propose.
+    # Bands this short miss few pairs at the threshold. They propose many others, which the exact comparison drops.
     with TemporaryDirectory(dir=folder) as temporary:
         files = SketchFiles(Path(temporary), sketches, rows=3 if cluster_similarity < 0.6 else 5)
         pairs, alike = files.similar_pairs(cluster_similarity)
         overlapping = files.overlapping_pairs(cluster_similarity)
     near, similarities = np.full(poem_ids.size, -1), np.zeros(poem_ids.size)
-    twins = alike >= duplicate_similarity
-    by_second = np.lexsort((pairs[twins, 0], pairs[twins, 1]))
-    # Best copies come first, so each is held against those better than it.
-    for (best, place), similar in zip(pairs[twins][by_second], alike[twins][by_second], strict=True):
+    same = alike >= duplicate_similarity
+    by_second = np.lexsort((pairs[same, 0], pairs[same, 1]))
+    # Best copies come first, so each poem is compared with better ones.
+    for (best, place), similar in zip(pairs[same][by_second], alike[same][by_second], strict=True):
         if near[place] < 0 and near[best] < 0:
             near[place], similarities[place] = best, similar
     whole = np.fromiter((poem_id.partition(b"-")[0] for poem_id in poem_ids), dtype=poem_ids.dtype)
     _, first_part, group = np.unique(whole, return_index=True, return_inverse=True)
     parts = np.stack([files.first[first_part[group]], files.first], axis=1)
     cluster = components(poem_ids.size, np.concatenate([parts, pairs, overlapping]))
-    return Twins(files.first, near, similarities, cluster)
+    return Duplicates(files.first, near, similarities, cluster)

@@ -1,4 +1,4 @@
-"""What identifies code and files: git's answers and SHA-256."""
+"""What identifies code and files: git and SHA-256."""
 
 import hashlib
 import os
@@ -15,13 +15,19 @@ def sha256_of(path: Path) -> str:
 
 
 def git(root: Path, *arguments: str, check: bool = True, **environment: str) -> str:
-    """What git says, without the newline at its end.
+    """The output of a git command, without the newline at its end.
+
+    Args:
+        root: the folder to run it in.
+        arguments: the command.
+        check: whether a failure raises; if not, the output of a failed command is empty.
+        environment: variables to set for it.
 
     Raises:
-        BadInput: git refuses, and `check` is set; without it, what git says then is nothing.
+        BadInput: git failed, and `check` is set.
     """
     command = ["git", *arguments]
     ended = subprocess.run(command, cwd=root, env=os.environ | environment, capture_output=True, text=True)
     if check and ended.returncode:
-        raise BadInput(" ".join(command), ended.stderr.strip(), "Correct what git names and run again")
+        raise BadInput(" ".join(command), ended.stderr.strip(), "Fix what git reports and run again")
     return ended.stdout.removesuffix("\n")

@@ -1,4 +1,4 @@
-"""The data engine: one function over many batches, by Dask on this machine's cores or on a cluster."""
+"""The data engine: one function over many batches, by Dask, on this machine's cores or on a cluster."""
 
 import atexit
 import logging
@@ -25,8 +25,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 CONNECT_SECONDS = 10.0
-_SMALL = 1500  # items below which starting worker processes costs more than they save
-_AHEAD = 3  # batches a worker is given ahead of the one waited for, so that none is idle and few are held
+_SMALL = 1500  # items below which starting worker processes takes longer than they save
+_AHEAD = 3  # batches submitted per worker: enough that none is idle, few enough that memory stays small
 
 
 def in_batches(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
@@ -45,33 +45,33 @@ def map_batches(
 ) -> Iterator[Result]:
     """Apply `function(batch, *arguments)` to consecutive batches and yield the items of what it returns, in order.
 
-    Items are read as results are taken: a few batches are held, however many there are. The batches do not depend on
-    the number of workers, so neither does the result.
+    Items are read as results are consumed, so only a few batches are in memory. The batches, and therefore the results,
+    do not depend on the number of workers.
 
     Args:
         function: takes a list of items and the arguments, returns a list.
         items: all items.
         arguments: the same for every batch.
         address: of a Dask scheduler, such as `tcp://host:8786`; None for this machine's processes.
-        workers: processes on this machine; None for one a core.
-        batch_size: items a batch.
+        workers: processes on this machine; None for one per core.
+        batch_size: items per batch.
 
     Raises:
         BadInput: no scheduler answers at `address`.
-        Exception: what the function raises, wherever it runs.
+        Exception: whatever the function raises, wherever it runs.
     """
     rest = iter(items)
     first = list(islice(rest, _SMALL))
     small = len(first) < _SMALL
     batches = tqdm(in_batches(chain(first, rest), batch_size), function.__name__, unit=" batches", disable=small)
-    del first  # the batches hold what is left of it
+    del first  # the batches keep what is left of it
     workers = workers or CPU_COUNT
     if address is None and (workers == 1 or small):
         for batch in batches:
             yield from function(batch, *arguments)
         return
     with _client(address, workers) as client:
-        ahead = _AHEAD * max(1, sum(client.ncores().values()))
+        ahead = _AHEAD * (workers if address is None else max(1, sum(client.ncores().values())))
         under_way = deque()
         pickled_arguments = pickle.dumps(arguments)
         for batch in batches:
@@ -106,29 +106,30 @@ def _client(address: str | None, workers: int) -> Iterator["Client"]:
 
 @cache
 def _local_client(workers: int) -> "Client":
-    """A client of processes that live as long as this one, since each takes a second or two to import what it needs."""
+    """A client of processes that live as long as this one, because each takes a second or two for its imports."""
     from distributed import Client, LocalCluster
 
     # Where something else logs first, such as Prefect or pytest, `silence_logs` below silences nothing.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    # Dask's own setting has workers give large arrays back to the system at once, a quarter of the time of `tag`.
+    # By default Dask has workers return large arrays to the system at once, which took a quarter of the time of `tag`.
     environment = {"OMP_NUM_THREADS": 1, "DASK_LOGGING__DISTRIBUTED": "critical"}
     dask.config.set({"distributed.nanny.pre-spawn-environ": environment})
     dask.config.set({"distributed.worker.profile.enabled": False})
     stack = ExitStack()
     atexit.register(stack.close)
-    # Worker processes inherit that Ctrl-C, which a terminal sends to them all, waits: this process is to end them.
-    resource_tracker.ensure_running()  # which would lift it when it starts with the first of them
+    # A terminal sends Ctrl-C to workers too. They inherit that it is blocked, so that this process ends them in order.
+    resource_tracker.ensure_running()  # or else it would unblock the signal when it starts with the first worker
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         cluster = LocalCluster(
-            n_workers=workers,
+            n_workers=0,
             threads_per_worker=1,
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",  # None would take a fixed port
-            memory_limit=None,  # else a worker whose batch is large is killed and started again
-            silence_logs=logging.CRITICAL,  # what goes wrong in a batch is raised here
+            memory_limit=None,  # otherwise a worker with a large batch is killed and restarted
+            silence_logs=logging.CRITICAL,  # errors in a batch are raised here
         )
-        return stack.enter_context(Client(stack.enter_context(cluster), set_as_default=False, direct_to_workers=True))
+        stack.enter_context(cluster).scale(workers)  # does not wait: input is read while they start
+        return stack.enter_context(Client(cluster, set_as_default=False, direct_to_workers=True))
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -1,4 +1,4 @@
-"""`params.yaml` as validated classes; the comments beside the values in that file say what each is for."""
+"""`params.yaml` as validated classes; the comments in that file say what each value is for."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -42,21 +42,21 @@ ElementSelector = Annotated[CSSSelector, pydantic.AfterValidator(_element)]
 
 
 class Section(pydantic.BaseModel):
-    """A part of `params.yaml`: no key that is not declared, nothing changed after reading."""
+    """A part of `params.yaml`: unknown keys are refused, and values cannot be changed after reading."""
 
     model_config = pydantic.ConfigDict(extra="forbid", frozen=True)
 
 
 class Site(Section):
-    """What all crawled sources have."""
+    """Keys that all crawled sources have."""
 
     site: Address
     language: LanguageCode
     licence: str | None = None  # of poems whose pages name none
     max_pages: pydantic.PositiveInt = 100_000
     delay: pydantic.NonNegativeFloat = 1.0
-    max_seconds: pydantic.PositiveFloat = 60.0  # that a page may take
-    max_megabytes: pydantic.PositiveFloat = 32.0  # that it may have
+    max_seconds: pydantic.PositiveFloat = 60.0  # for one page
+    max_megabytes: pydantic.PositiveFloat = 32.0  # of one page
 
 
 class WikisourceSource(Site):
@@ -80,7 +80,7 @@ class PoemasDelAlmaSource(Site):
 
 
 class Fields(Section):
-    """Which element of a page holds which field, by CSS selector; `::attr(name)` takes an attribute of it."""
+    """Which element of a page holds which field, by CSS selector; `::attr(name)` selects an attribute."""
 
     text: ElementSelector
     title: CSSSelector | None = None
@@ -96,7 +96,7 @@ class SelectorsSource(Site):
     start: list[str] = pydantic.Field(["/"], min_length=1)
     follow: list[ElementSelector] = []  # links, or elements with links in them
     fields: Fields
-    leave_out: list[ElementSelector] = []  # what inside of `text` is no verse
+    leave_out: list[ElementSelector] = []  # elements inside `text` that are not verse
 
 
 class Columns(Section):
@@ -114,10 +114,10 @@ class Columns(Section):
 
 
 class Table(Section):
-    """What all sources have whose poems are rows."""
+    """Keys that all sources have whose poems are rows of a table."""
 
     columns: Columns = Columns()
-    language: LanguageCode | None = None  # for every poem, where no column says it
+    language: LanguageCode | None = None  # of every poem, if no column gives it
     licence: str | None = None
 
 
@@ -295,10 +295,12 @@ def parse_params(values: dict[str, Any], place: str = str(PARAMS_FILE)) -> Param
 
 
 def changed(usual: Generation, changes: dict[str, Any], place: Callable[[str], str]) -> Generation:
-    """The sampling of params with some of it changed for one request.
+    """The sampling params with some values changed for one request.
 
     Args:
-        place: how a faulty change's name is shown to who made it.
+        usual: the values of params.yaml.
+        changes: other values, by key.
+        place: turns the key of a value that is not allowed into the name that the user knows it by.
 
     Raises:
         BadInput: a change is not allowed.
@@ -314,7 +316,7 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     """Read and validate `params.yaml`.
 
     Raises:
-        BadInput: the file is absent, is not YAML, or holds a key or a value that is not allowed.
+        BadInput: the file is missing or not YAML, or a key or a value is not allowed.
     """
     try:
         values = YAML(typ="safe").load(path.read_text(encoding="utf-8"))

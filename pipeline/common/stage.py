@@ -1,4 +1,4 @@
-"""What every stage's `main()` stands on: one clear error, one way to stop, and outputs that are whole or absent."""
+"""What every stage's `main()` uses: one clear error, one way to stop, and outputs that are whole or absent."""
 
 import errno
 import functools
@@ -15,7 +15,7 @@ class BadInput(Exception):
     """Something the user gave cannot be used.
 
     Args:
-        place: where it stands, such as `params.yaml: clean.min_words` or `data/inbox/poems.csv: line 3`.
+        place: where it is, such as `params.yaml: clean.min_words` or `data/inbox/poems.csv: line 3`.
         problem: the value found and what is wrong with it.
         remedy: what to do about it, as an instruction.
     """
@@ -29,10 +29,10 @@ class BadInput(Exception):
 
 
 def stage(main: Callable[[], None]) -> Callable[[], None]:
-    """Wrap a stage's `main()` so that a fault ends in one sentence and an exit status, not in a traceback.
+    """Wrap a stage's `main()` so that an error ends in one sentence and an exit status instead of a traceback.
 
-    Status 2 is bad input or a machine that cannot take the output (space, permission); 130 is Ctrl-C. Any other
-    exception is a bug of ours and keeps its traceback.
+    Status 2 means bad input, or no space or permission for the output; 130 means Ctrl-C. Any other exception is a bug
+    in the pipeline and keeps its traceback.
     """
 
     @functools.wraps(main)
@@ -40,7 +40,7 @@ def stage(main: Callable[[], None]) -> Callable[[], None]:
         name = main.__module__.rpartition(".")[2]
         if name == "__main__":
             name = Path(sys.argv[0]).stem
-        # SIGTERM is how an orchestrator cancels: unwind like Ctrl-C so that partial outputs are removed.
+        # Orchestrators cancel with SIGTERM: unwind as for Ctrl-C, so that partial outputs are removed.
         signal.signal(signal.SIGTERM, _interrupt)
         try:
             main()
@@ -52,7 +52,7 @@ def stage(main: Callable[[], None]) -> Callable[[], None]:
             where = error.filename or "an output"
             _stop(f"{name}: {where}: {error.strerror}. {_MACHINE_FAULTS[error.errno]}", 2)
         except KeyboardInterrupt:
-            _stop(f"{name}: stopped. Nothing half-written was left; run the same command to go on.", 130)
+            _stop(f"{name}: stopped. No half-written file is left; run the same command to go on.", 130)
 
     return run
 
@@ -77,7 +77,7 @@ def _stop(message: str, status: int) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary path to write; on success it becomes `path`, on any failure it is removed."""
+    """Yield a temporary path to write to. On success it becomes `path`; on failure it is removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
@@ -90,11 +90,11 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Yield a fresh temporary folder to fill; on success it becomes `path`, on any failure it is removed."""
+    """Yield an empty temporary folder. On success it replaces `path`; on failure it is removed."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)  # what a kill -9 may have left
+    shutil.rmtree(partial, ignore_errors=True)  # left by a run that was killed
     partial.mkdir()
     try:
         yield partial

@@ -1,4 +1,4 @@
-"""The one table: the columns a poem carries from `clean` to `tokenize`, and how tables and reports are stored."""
+"""The table of poems: its columns from `clean` to `tokenize`, and how tables and reports are stored."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -16,17 +16,17 @@ POEM_SCHEMA = pa.schema(
     [
         pa.field("poem_id", pa.string(), nullable=False),  # digest of source and raw text, with -001 for a part
         pa.field("source", pa.string(), nullable=False),  # the source's name in params.yaml
-        pa.field("url", pa.string()),  # the page, or file and row, it came from
+        pa.field("url", pa.string()),  # the page, or the file and row, that it came from
         pa.field("title", pa.string()),
         pa.field("author", pa.string()),
         pa.field("collection", pa.string()),
         pa.field("year", pa.int32()),  # of writing or print, as the source has it
         pa.field("style", pa.string()),  # the form or school the source names, such as "sonnet"
         pa.field("licence", pa.string()),
-        pa.field("declared_language", pa.string()),  # ISO 639-1 code the source claims
+        pa.field("declared_language", pa.string()),  # code that the source gives
         pa.field("language", pa.string()),  # code detected by `tag`; null before it
         pa.field("language_confidence", pa.float64()),  # probability in [0, 1]; null before `tag`
-        pa.field("cluster", pa.string(), nullable=False),  # poems that resemble each other share it
+        pa.field("cluster", pa.string(), nullable=False),  # shared by poems that resemble each other
         pa.field("lines", pa.int32(), nullable=False),  # lines with text
         pa.field("stanzas", pa.int32(), nullable=False),
         pa.field("words", pa.int32(), nullable=False),
@@ -39,18 +39,18 @@ REJECT_SCHEMA = pa.schema(
     [
         *(field.with_nullable(True) for field in POEM_SCHEMA),
         pa.field("reason", pa.string(), nullable=False),  # the name of the rule, such as "too short"
-        pa.field("detail", pa.string()),  # the figure or the poem it was compared with
+        pa.field("detail", pa.string()),  # the value that broke the rule, or the poem it was compared with
     ]
 )
 
-ROW_GROUP = 5000  # rows of a Parquet file that are written and read together: about 10 MB of poems
+ROW_GROUP = 5000  # rows that a Parquet file writes and reads together: about 10 MB of poems
 
 # A raw record is what a source yields, before `clean`: one JSON object a line.
 RAW_FIELDS = ("source", "url", "title", "author", "collection", "year", "style", "licence", "declared_language", "text")
 
 
 def part_id(poem_id: str, number: int) -> str:
-    """What part `number` of a poem that was cut is called; the poem's own id ends at the hyphen."""
+    """The id of part `number` of a poem that was cut; the poem's own id ends at the hyphen."""
     return f"{poem_id}-{number:03}"
 
 
@@ -58,8 +58,8 @@ def part_id(poem_id: str, number: int) -> str:
 def table_writer(path: Path, schema: pa.Schema) -> Iterator[Callable[[pd.DataFrame], None]]:
     """Yield a function that adds rows to a Parquet file with exactly the columns and types of `schema`.
 
-    Missing columns become null. How the rows are dealt out over the calls does not show in the file, which appears
-    whole when the block ends, and not at all where it fails.
+    Missing columns become null. The file's bytes depend on the rows alone, not on how many each call adds. It appears
+    when the block ends, and does not if the block fails.
     """
     waiting: list[pa.Table] = []
 
@@ -85,20 +85,20 @@ def write_table(table: pd.DataFrame, path: Path, schema: pa.Schema) -> None:
 
 
 def read_table(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """Read a table of poems or rejects; what is missing is None, not pandas' NaN, which counts as true.
+    """Read a table of poems or rejects. Missing values are None, since pandas' NaN is truthy.
 
     Args:
         path: the table.
-        columns: those to read; None for all.
+        columns: which to read; None for all.
 
     Raises:
-        BadInput: the file is absent, usually because an earlier stage has not run.
+        BadInput: the file does not exist, usually because an earlier stage has not run.
     """
     return _to_pandas(_open_table(path).read(columns))
 
 
 def read_batches(path: Path, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
-    """Read a table as `read_table` does, some thousand rows at a time; all columns, or those named.
+    """Read a table as `read_table` does, `ROW_GROUP` rows at a time.
 
     Raises:
         BadInput: as in `read_table`.
@@ -125,7 +125,7 @@ def _to_pandas(rows: pa.Table) -> pd.DataFrame:
 
 
 def write_report(report: dict[str, Any], path: Path) -> None:
-    """Write a stage's figures as JSON that people and DVC can both read."""
+    """Write a stage's report as JSON that people and DVC can both read."""
     with whole_file(path) as partial:
         partial.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 

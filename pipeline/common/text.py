@@ -8,12 +8,12 @@ LANGUAGE_CODE = "[a-z]{2,3}"  # ISO 639-1, such as es; ISO 639-3 where a languag
 
 
 def lines_of(poem: str) -> list[str]:
-    """The lines with text."""
+    """The lines that are not blank, without the spaces around them."""
     return [line.strip() for line in poem.split("\n") if line.strip()]
 
 
 def stanzas_of(poem: str) -> list[str]:
-    """The stanzas with text."""
+    """The stanzas: what blank lines separate."""
     return [stanza for stanza in re.split(r"\n\s*\n", poem) if stanza.strip()]
 
 
@@ -28,18 +28,18 @@ def ngrams(words: Sequence[str], n: int) -> Iterator[tuple[str, ...]]:
 
 
 def bare(line: str) -> str:
-    """A line as it is compared with another: punctuation and case aside."""
+    """A line without punctuation and case, for comparison with another."""
     return " ".join(words_of(line))
 
 
 def looping_lines(lines: Sequence[str]) -> set[str]:
-    """The lines that, if they came now, would be a loop and no refrain.
+    """The lines that would be a loop, rather than a refrain, if they came next.
 
-    They have come twice or more, and at most half of the lines since were new. A refrain has its new lines before it
-    comes again: in a ballad a stanza, in a villanelle at least two for the one that is not, in a litany one.
+    Such a line has come at least twice, and at most half of the lines since were new. New lines come between the
+    repeats of a refrain: a stanza in a ballad, at least two of three lines in a villanelle, one in a litany.
 
     Args:
-        lines: a poem's lines so far, without empty ones.
+        lines: the poem's lines so far, without blank ones.
 
     Returns:
         The lines as `bare` gives them.

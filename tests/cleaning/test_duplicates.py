@@ -61,8 +61,8 @@ def kept_ids(poems, duplicate=0.55, cluster=0.3):
             workspace.add(each, None)
         best_first = workspace.best_first()
         sketches = sketch_texts(list(workspace.texts(best_first["row"])))
-        twins = find_duplicates(best_first["id"], sketches, duplicate, cluster, Path(folder))
-        workspace.judge(verdicts(best_first, twins))
+        found = find_duplicates(best_first["id"], sketches, duplicate, cluster, Path(folder))
+        workspace.judge(verdicts(best_first, found))
         kept, dropped = list(workspace.kept()), list(workspace.rejected())
     return {each["poem_id"]: each["cluster"] for each in kept}, {each["poem_id"]: each for each in dropped}
 

@@ -81,7 +81,7 @@ def test_the_version_of_a_package_depends_on_each_of_its_files(tmp_path):
 
 
 def poems_of(numbers):
-    """Raw poems, some dirty, some twins, some too long, some in two languages."""
+    """Raw poems, some dirty, some duplicates, some too long, some in two languages."""
     made = []
     for number in numbers:
         own, other = ("en", "es") if number % 2 else ("es", "en")

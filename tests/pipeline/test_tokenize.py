@@ -1,4 +1,4 @@
-"""Poems become rows: split without twins across, whole poems packed tightly, none seeing another."""
+"""Poems become rows: no duplicates across splits, whole poems packed tightly, none seeing another."""
 
 import gzip
 import itertools
@@ -23,8 +23,8 @@ from pipeline.tokenize import add_language_tokens, split_poems, tokenize_poems, 
 from pipeline.training.packing import Example, best_fit, cut_at_lines, even_out, examples_of, pack, read_rows
 from tests.support.made_up import FAMILIES, ROOT, changed_params, made_up_poems, tiny_tokenizer, write_project
 
-SETTINGS = {"tokenize.block_size": 256, "tokenize.validation_share": 0.15, "tokenize.test_share": 0.15}
-PARAMS = changed_params(SETTINGS).tokenize
+CHANGES = {"tokenize.block_size": 256, "tokenize.validation_share": 0.15, "tokenize.test_share": 0.15}
+PARAMS = changed_params(CHANGES).tokenize
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +56,7 @@ def test_each_poem_falls_on_one_side_and_none_is_lost(split):
     assert sorted(pd.concat(splits.values())["poem_id"]) == sorted(poems["poem_id"])
 
 
-def test_twins_never_cross_the_split(split):
+def test_duplicates_never_cross_the_split(split):
     poems = made_up_poems(90)
     poems["cluster"] = [f"{language}{number % 30}" for number, language in enumerate(poems["language"])]
     splits = split(poems)
@@ -333,7 +333,7 @@ def test_bits_per_byte_count_bytes_and_not_characters():
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_stage_writes_rows_tables_and_a_tokenizer(tmp_path, monkeypatch, tiny_bases, family):
     poems = made_up_poems(60)
-    write_project(tmp_path, poems, {"base": str(tiny_bases[family]), **SETTINGS})
+    write_project(tmp_path, poems, {"base": str(tiny_bases[family]), **CHANGES})
     monkeypatch.chdir(tmp_path)
     tokenize.main()
     report = read_report(tokenize.REPORT)
@@ -380,7 +380,7 @@ def test_rows_of_many_windows_hold_what_those_of_one_hold(tmp_path, monkeypatch,
 def test_a_failure_leaves_no_half_written_tokens(tmp_path, monkeypatch, tiny_bases, capsys):
     poems = made_up_poems(60)
     poems.loc[59, "title"] = "la casa " * 200
-    write_project(tmp_path, poems, {"base": str(tiny_bases["llama"]), **SETTINGS})
+    write_project(tmp_path, poems, {"base": str(tiny_bases["llama"]), **CHANGES})
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as end:
         tokenize.main()
