@@ -1,4 +1,4 @@
-"""Which answers are kept on disk, and when a page that was kept is asked for again."""
+"""Which responses are cached on disk, and when a cached page is requested again."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -11,32 +11,31 @@ from scrapy.settings import BaseSettings
 from scrapy.utils.project import data_path
 
 VALIDATORS = {b"ETag": b"If-None-Match", b"Last-Modified": b"If-Modified-Since"}  # RFC 9110, section 13.1
-CACHED = "cached"  # the flag that Scrapy gives to an answer from the cache
-UNCHANGED = "unchanged"  # the flag of an answer that is as it was kept, by the site's word or byte for byte
-AS_KEPT = "as kept"  # the flag of a page that the site failed to give, as an earlier crawl kept it
+CACHED = "cached"  # Scrapy's flag of a response from the cache
+UNCHANGED = "unchanged"  # flag: the site says that the cached page is current, or sent the same bytes
+AS_KEPT = "as kept"  # flag: the site failed to send the page, so the cached copy is used
 DAY = 24 * 3600.0
 
 
 class PatientCacheMiddleware(HttpCacheMiddleware):
-    """Scrapy's cache, but a site that breaks off is asked again before a page is taken as it was kept, and flagged."""
+    """Scrapy's cache, but it retries a failing site before it falls back on the cached page, and flags that page."""
 
     def process_exception(self, request: Request, exception: Exception) -> Request | Response | None:
         if not self.policy.is_last_attempt(request):
             return None
-        kept = super().process_exception(request, exception)
-        if isinstance(kept, Response):
-            kept.flags.append(AS_KEPT)
-        return kept
+        cached = super().process_exception(request, exception)
+        if isinstance(cached, Response):
+            cached.flags.append(AS_KEPT)
+        return cached
 
 
 class AskWhetherItChanged(DummyPolicy):
-    """Keep every page, unless the site answers `Cache-Control: no-store`.
+    """Cache every page, unless the site answers `Cache-Control: no-store`.
 
-    For `HTTPCACHE_FRESH_SECS` a page that was kept is taken as it is, so that a stopped crawl goes on where it stood.
-    After them the site is asked whether it changed (a conditional request), and answers without a body where it did
-    not; a site that gave no `ETag` or `Last-Modified` sends it whole. A page that held poems and led nowhere is asked
-    for only after `POEM_RECHECK_DAYS`, since what is new stands on others. A page that the site is too busy to give,
-    however often it is asked, is taken as it was kept.
+    For `HTTPCACHE_FRESH_SECS` a cached page is used as it is, so that a stopped crawl continues where it was. After
+    that, a conditional request asks the site whether the page changed; a site without `ETag` or `Last-Modified` sends
+    it whole. A page with poems and no links to follow is requested only after `POEM_RECHECK_DAYS`, since new poems
+    stand on other pages. If the site stays too busy to send a page, the cached copy is used.
     """
 
     def __init__(self, settings: BaseSettings) -> None:
@@ -58,9 +57,9 @@ class AskWhetherItChanged(DummyPolicy):
         is_poem = request.url in self.poem_pages
         if seconds_since(cachedresponse) < (self.recheck_seconds if is_poem else self.fresh_seconds):
             return True
-        for given, asks in VALIDATORS.items():
-            if given in cachedresponse.headers:
-                request.headers[asks] = cachedresponse.headers[given]
+        for validator, header in VALIDATORS.items():
+            if validator in cachedresponse.headers:
+                request.headers[header] = cachedresponse.headers[validator]
         return False
 
     def is_cached_response_valid(self, cachedresponse: Response, response: Response, request: Request) -> bool:
@@ -72,11 +71,11 @@ class AskWhetherItChanged(DummyPolicy):
             return True
         if response.body == cachedresponse.body:
             response.flags.append(UNCHANGED)
-        return False  # so that it is kept anew, with its date
+        return False  # so that it is cached again, with its date
 
 
 class PoemPages:
-    """The addresses of pages that held poems and led nowhere, kept beside the cache from one crawl to the next."""
+    """The addresses of pages with poems and no links to follow, stored beside the cache for the next crawl."""
 
     def __init__(self, settings: BaseSettings) -> None:
         self.file = Path(data_path(settings["HTTPCACHE_DIR"], createdir=True)) / "poem-pages.txt"
@@ -90,7 +89,7 @@ class PoemPages:
 
 
 def seconds_since(response: Response) -> float:
-    """How long ago a response was sent, by its `Date`, which Scrapy adds where the site gives none."""
+    """How long ago a response was sent, by its `Date`, which Scrapy adds if the site sends none."""
     try:
         moment = parsedate_to_datetime(response.headers.get("Date", b"").decode("latin-1"))
     except ValueError:

@@ -4,7 +4,7 @@ from typing import TypedDict
 
 
 class RawPoem(TypedDict):
-    """A poem as its page has it, before any cleaning; a field the page does not give is None."""
+    """A poem as on its page, before any cleaning; a field that the page lacks is None."""
 
     source: str  # the source's name in params.yaml
     url: str

@@ -1,4 +1,4 @@
-"""How long to leave a busy site alone before a page is asked for again."""
+"""How long to wait before a busy site is asked again."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -7,11 +7,11 @@ from email.utils import parsedate_to_datetime
 from scrapy.downloadermiddlewares.retry import RetryMiddleware
 from scrapy.http import Request, Response
 
-LONGEST_WAIT = 300.0  # seconds; a site that asks for more is asked again all the same
+LONGEST_WAIT = 300.0  # seconds, even if the site asks for more
 
 
 class PatientRetryMiddleware(RetryMiddleware):
-    """Scrapy's retries, each after the time that the site asks for in `Retry-After`."""
+    """Scrapy's retries, each after the wait that the site asks for in `Retry-After`."""
 
     async def process_response(self, request: Request, response: Response) -> Request | Response:
         answer = super().process_response(request, response)

@@ -1,4 +1,4 @@
-"""Scrapy's settings for every source; params.yaml says how often to ask, for how much, and when to ask again."""
+"""Scrapy's settings for every source; params.yaml sets delays, limits and when to check again."""
 
 
 def user_agent(contact: str | None = None) -> str:
@@ -13,12 +13,12 @@ USER_AGENT = user_agent()
 
 ROBOTSTXT_OBEY = True
 ROBOTSTXT_USER_AGENT = "Estrofa"
-AUTOTHROTTLE_ENABLED = True  # waits about as long between requests as the site takes to answer, never less than `delay`
+AUTOTHROTTLE_ENABLED = True  # waits about as long as the site takes to respond, never less than `delay`
 AUTOTHROTTLE_START_DELAY = 0.0
-RANDOMIZE_DOWNLOAD_DELAY = False  # which would halve it now and then
+RANDOMIZE_DOWNLOAD_DELAY = False  # it would go below `delay`
 CONCURRENT_REQUESTS_PER_DOMAIN = 2
-DEPTH_PRIORITY = -1  # what a page leads to comes before its neighbours, so that a crawl that ends early has whole books
-SCHEDULER_MEMORY_QUEUE = "scrapy.squeues.FifoMemoryQueue"  # and in the order of the page
+DEPTH_PRIORITY = -1  # a page's links come before its neighbours, so that a crawl that ends early has whole books
+SCHEDULER_MEMORY_QUEUE = "scrapy.squeues.FifoMemoryQueue"  # in the order of the page
 DOWNLOAD_WARNSIZE = 0  # no warning before the limit
 DOWNLOADER_MIDDLEWARES = {  # in place of Scrapy's own, and where those are
     "scrapy.downloadermiddlewares.robotstxt.RobotsTxtMiddleware": None,
@@ -31,7 +31,7 @@ DOWNLOADER_MIDDLEWARES = {  # in place of Scrapy's own, and where those are
 RETRY_TIMES = 3
 RETRY_HTTP_CODES = [429, 500, 502, 503, 504, 522, 524, 408]
 
-# A crawl that was stopped goes on from the pages it has; a day later the site is asked which of them changed.
+# A stopped crawl continues from its cached pages; after a day the site is asked which of them changed.
 HTTPCACHE_ENABLED = True
 HTTPCACHE_DIR = "httpcache"
 HTTPCACHE_FRESH_SECS = 24 * 3600
@@ -42,4 +42,4 @@ HTTPCACHE_POLICY = "scrapers.cache.AskWhetherItChanged"
 COOKIES_ENABLED = False
 TELNETCONSOLE_ENABLED = False
 LOG_LEVEL = "ERROR"
-RETRY_GIVE_UP_LOG_LEVEL = "INFO"  # the report names the page
+RETRY_GIVE_UP_LOG_LEVEL = "INFO"  # the report lists the page

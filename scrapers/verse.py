@@ -204,7 +204,7 @@ class Layout:
 def _are_lines(laid_out: list[tuple[HtmlElement, str]]) -> bool:
     """Whether the blocks of a poem are its lines: three or more of one kind, or called so, each of one line at most."""
     filled = [root for root, text in laid_out if text]
-    if any("\n" in text for _, text in laid_out):
+    if any("\n" in text or _kind(root) == "stanza" for root, text in laid_out):
         return False
     if all(_kind(root) == "line" for root in filled):
         return True

@@ -1,4 +1,4 @@
-"""From verse to the HTML of a poem block, in the two kinds Wikisource uses, with the dirt that real pages carry."""
+"""From verse to the HTML of a poem block, in two kinds of Wikisource's markup, with the flaws of real pages."""
 
 from html import escape
 
@@ -20,8 +20,8 @@ def block(poem: Poem, number: int) -> tuple[str, list[str]]:
     """The poem block of a page and the footnotes it refers to.
 
     Args:
-        poem: whose `flaw` says what goes wrong in the text itself.
-        number: the page's place among all pages; it decides which markup the page has, as with pages by many hands.
+        poem: its `flaw` says what is wrong in the text itself.
+        number: the page's place among all pages; it decides the markup, so that pages differ as those of many editors.
     """
     stanzas = [stanza.split("\n") for stanza in flawed(poem).split("\n\n")]
     notes = [_note(poem)] if number % 11 == 5 else []
@@ -31,7 +31,7 @@ def block(poem: Poem, number: int) -> tuple[str, list[str]]:
 
 
 def flawed(poem: Poem) -> str:
-    """The text as the page has it: dirt in plain text, which no markup tells from verse."""
+    """The text with its flaw, which no markup sets apart from verse."""
     lines = poem.text.split("\n")
     match poem.flaw:
         case "mojibake":  # UTF-8 read as Windows-1252

@@ -1,4 +1,4 @@
-"""The anthology's poems as they lie in text files: a header for the collection, then poems divided by `===`.
+"""The anthology's poems in text files: a header for the collection, then poems separated by `===`.
 
 collection: Harbour Light
 author: Ida Marsh
@@ -19,12 +19,12 @@ LANGUAGES = ("en", "es")
 
 @dataclass(frozen=True)
 class Poem:
-    """A poem and how its page goes wrong, if it does: `flaw` is one of the kinds listed in `markup.py`."""
+    """A poem; `flaw` is what is wrong with its page, one of the kinds in `markup.py`."""
 
     collection: str
     author: str
     style: str
-    language: str  # of the site's section that lists it, which for an odd page may not be the text's
+    language: str  # of the section that lists it, which may differ from the text's
     title: str
     text: str  # lines end in \n, stanzas in one blank line
     flaw: str = ""
@@ -51,12 +51,12 @@ def read_collection(path: Path) -> list[Poem]:
 
 
 def read_poems(language: str) -> list[Poem]:
-    """All good poems of a language, collection by collection in the order of the files' names."""
+    """All good poems of a language, in the order of the files' names."""
     return [poem for path in sorted((HERE / language).glob("*.txt")) for poem in read_collection(path)]
 
 
 def read_oddities(language: str) -> list[Poem]:
-    """The pages that are not as they should be, such as real sites have."""
+    """Poems whose pages have flaws, as on real sites."""
     return read_collection(HERE / "oddities" / f"{language}.txt")
 
 

@@ -1,4 +1,4 @@
-"""The anthology on loopback: `with serve() as address:` and every page answers there until the block ends."""
+"""The anthology on loopback: `with serve() as address:` serves it until the block ends."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ class AnthologyServer(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_port}"
 
     def answer(self, target: str) -> Page:
-        """The page at a request target, whose path may be escaped in another way than ours."""
+        """The page at a request target, however its path is escaped."""
         parts = urlsplit(target)
         query = parse_qs(parts.query)
         path = quote(parts.path, safe="/:%")
@@ -59,14 +59,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, *_: Any) -> None:
-        """A request a line would drown the crawl's own progress."""
+        """Log nothing; a line a request would hide the crawl's own progress."""
 
 
 @contextmanager
 def serve(pages: dict[str, Page] | None = None, cache_control: str = "no-store") -> Iterator[str]:
     """Serve the anthology, or other pages, on a free port of loopback; yields the address, without a final slash.
 
-    The port is new each time, so that a crawler could never use a copy of a page again; hence `no-store`.
+    The port is new each time, so a cached page could never be used again; hence `no-store`.
     """
     with AnthologyServer(build_site() if pages is None else pages, cache_control) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)

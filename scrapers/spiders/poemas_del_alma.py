@@ -12,7 +12,7 @@ from scrapers.verse import NO_TEXT, text_of, verse
 
 LETTER = re.compile(r"/[A-Za-z]\.html$")
 AUTHORS = '#content li a[href$=".htm"]'
-# In each, the surest selector first; the site's markup varies from page to page.
+# The most reliable selector first; the site's markup varies from page to page.
 WORKS = ("#ordenable a[href]", ".list-poems a[href]", "#block-poems a[href]")
 TITLES = (".title-poem", "h2", "h1")
 POEMS = ("#contentfont", ".poem-entry")
@@ -20,7 +20,7 @@ NOT_VERSE = f"{NO_TEXT}, .likebox, h1, h2"
 
 
 class PoemasDelAlmaSpider(PoemSpider):
-    """Follows the pages of letters, authors and books; a poem's author and book are those whose pages led to it."""
+    """Follows the pages of letters, authors and books; these give a poem its author and book."""
 
     name = "poemas-del-alma"
 
@@ -35,9 +35,9 @@ class PoemasDelAlmaSpider(PoemSpider):
 
         Args:
             response: the page.
-            owner: the author whose page this is.
-            author: the author of the poem or book that this is.
-            collection: the book that this poem is in.
+            owner: the author, if this is an author's page.
+            author: of the poem or book.
+            collection: the book that holds the poem.
         """
         if LETTER.search(response.url):
             for link in response.css(AUTHORS):

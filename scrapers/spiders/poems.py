@@ -1,4 +1,4 @@
-"""What all spiders share; each of them says only what a page of its site holds."""
+"""What all spiders share; each adds only how to read the pages of its site."""
 
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import suppress
@@ -18,20 +18,20 @@ PROBLEMS = {"DownloadCancelledError": "too large", "DownloadTimeoutError": "too 
 
 
 class PoemSpider(Spider):
-    """Counts pages, stops at the last allowed one, and notes the pages that fail and those without a poem.
+    """Counts pages, stops at `max_pages`, and records pages that fail and pages without a poem.
 
     Args:
         source: the source's name, for the records.
         site: the address without a path, such as `https://en.wikisource.org`.
         start: paths of the pages to start from.
-        language: ISO 639-1 code, for pages that declare none.
-        max_pages: pages read at most.
-        licence: for pages that name none.
-        delay: seconds between two requests at least, until robots.txt asks for more.
-        poem_pages: where to note the pages that hold poems and lead nowhere.
+        language: ISO 639-1 code of pages that declare none.
+        max_pages: most pages to read.
+        licence: of pages that name none.
+        poem_pages: where to store addresses of pages with poems and no links to follow.
+        delay: least seconds between two requests, until robots.txt asks for more.
     """
 
-    readable: type[Response] = HtmlResponse  # what `parse_page` takes; any other answer has no poem
+    readable: type[Response] = HtmlResponse  # what `parse_page` takes; any other response has no poem
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class PoemSpider(Spider):
         self.language, self.licence, self.max_pages = language, licence, max_pages
         self.allowed_domains = [urlsplit(site).hostname]
         self.poem_pages = poem_pages
-        self.delay, self.crawl_delay = delay, 0.0  # the second is what robots.txt asks for
+        self.delay, self.crawl_delay = delay, 0.0  # the latter as robots.txt asks
         self.pages = self.unchanged = self.not_asked_for = self.as_kept = 0
         self.without_poem: list[str] = []
         self.failed: list[dict[str, str | int]] = []
@@ -60,14 +60,14 @@ class PoemSpider(Spider):
             yield self.page(path)
 
     def page(self, path: str, **known: str | None) -> Request:
-        """A request for a path of the site; `known` goes to `parse_page` with the answer."""
+        """A request for a path of the site; `known` goes to `parse_page` with the response."""
         return self.visit(self.site + quote(path, safe="/:%?=&,;"), **known)
 
     def visit(self, url: str, **known: str | None) -> Request:
         return Request(url, callback=self.parse, errback=self.on_failure, cb_kwargs=known)
 
     def follow(self, response: HtmlResponse, links: Iterable[str], **known: str | None) -> Iterator[Request]:
-        """Requests for the links of a page that lead to pages; scripts, mail and what is no address are passed over."""
+        """Requests for the links of a page that are `http` or `https`; others, such as `javascript:`, are ignored."""
         for link in links:
             with suppress(ValueError):
                 url = response.urljoin(link.strip())
@@ -97,11 +97,11 @@ class PoemSpider(Spider):
             self.poem_pages.add(response.request.url)
 
     def parse_page(self, response: Response, **known: str | None) -> Iterator[RawPoem | Request]:
-        """Yield the poems of a page and the requests it leads to; note in `without_poem` a page that has neither."""
+        """Yield a page's poems and the requests that follow from it; add a page with neither to `without_poem`."""
         raise NotImplementedError
 
     def record(self, url: str, text: str, **fields: str | None) -> RawPoem:
-        """A record of a poem: what the page does not say is as the source declares it, or None."""
+        """A record of a poem; what the page lacks comes from the source, or is None."""
         return RawPoem(
             source=self.source,
             url=url,
@@ -118,7 +118,7 @@ class PoemSpider(Spider):
     def on_failure(self, failure: Any) -> None:
         if failure.check(HttpError):
             problem = failure.value.response.status
-        elif failure.check(IgnoreRequest):  # robots.txt or another host, which Scrapy counts, or redirects in a circle
+        elif failure.check(IgnoreRequest):  # robots.txt, another host (Scrapy counts both), or a redirect loop
             if "redirections" not in str(failure.value):
                 return
             problem = "too many redirects"

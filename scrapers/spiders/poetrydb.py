@@ -1,4 +1,4 @@
-"""Poems of PoetryDB, or of any site that speaks its JSON API: the list of authors, their titles, and their poems."""
+"""Poems of PoetryDB, or of any site with its JSON API: the list of authors, their titles, and their poems."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -13,10 +13,10 @@ from scrapers.verse import stanzas
 
 
 class PoetryDBSpider(PoemSpider):
-    """Brings every poem of the `authors`, or of all authors that the site lists where none is named.
+    """Yields every poem of `authors`, or of all the site's authors if there are none.
 
-    An author's titles are asked for first. How many there are is part of the address of the poems, so that a refresh
-    takes an author's poems as they are, unless one came or went.
+    An author's titles are requested first. Their number is part of the address of the poems, so that a refresh uses
+    the cached poems of an author, unless poems were added or removed.
     """
 
     name = "poetrydb"
@@ -33,7 +33,7 @@ class PoetryDBSpider(PoemSpider):
             yield self.titles_of(author)
 
     def titles_of(self, author: str) -> Request:
-        """`:abs` asks for the name as it is, not for names that contain it."""
+        """`:abs` matches the whole name, not names that contain it."""
         return self.page(f"/author/{author}:abs/title", titles_of=author)
 
     def parse_page(self, response: TextResponse, titles_of: str | None = None) -> Iterator[RawPoem | Request]:

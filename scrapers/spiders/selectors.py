@@ -13,12 +13,12 @@ from scrapers.verse import NO_TEXT, joined_verse, text_of
 
 
 class SelectorsSpider(PoemSpider):
-    """Follows the links that are to be followed, as long as they stay on the host, and takes one poem from each page.
+    """Follows the links that `follow` selects, on the same host only, and takes one poem from each page.
 
     Args:
         follow: CSS selectors of links, or of elements with links in them.
-        fields: CSS selectors by the field they fill; all elements that `text` selects make up one poem.
-        leave_out: CSS selectors of what inside of `text` is no verse.
+        fields: CSS selectors by field; all elements that `text` selects are one poem.
+        leave_out: CSS selectors of what in `text` is not verse.
     """
 
     name = "selectors"

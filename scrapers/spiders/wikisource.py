@@ -15,8 +15,8 @@ from scrapers.spiders.poems import PoemSpider
 from scrapers.styles import STYLE_OF_CATEGORY
 from scrapers.verse import joined_verse, text_of
 
-TURNS = "#mw-pages > a[href*=pagefrom], #mw-subcategories > a[href*=subcatfrom]"
-# Pages of these are about works, or pieces of scans; the same poems stand on pages without such a prefix.
+NEXT_PAGES = "#mw-pages > a[href*=pagefrom], #mw-subcategories > a[href*=subcatfrom]"
+# Pages about works, or pieces of scans; the same poems also stand on pages outside these namespaces.
 _NAMESPACES = (
     "Special User Wikisource Project File Image MediaWiki Template Help Portal Index Page Author Translation Module "
     "Gadget TimedText Topic Media Transwiki "
@@ -24,7 +24,7 @@ _NAMESPACES = (
     "Wikiproyecto"
 )
 _TALK = "talk|discusi[óo]n"
-NO_WORKS = re.compile(
+NOT_WORKS = re.compile(
     rf"/wiki/(?:(?:{_NAMESPACES.replace(' ', '|')})(?:[ _](?:{_TALK}))?|(?:Category|Categoría)[ _](?:{_TALK})|{_TALK})"
     r"[ _]*:",
     re.IGNORECASE,
@@ -40,7 +40,7 @@ CATEGORIES = "#mw-normal-catlinks li a::text, #mw-hidden-catlinks li a::text"
 
 
 class WikisourceSpider(PoemSpider):
-    """Follows categories, authors and books from `start` and yields every poem once, whatever pages lead to it."""
+    """Follows categories, authors and books from `start`, and yields each poem once, whichever pages lead to it."""
 
     name = "wikisource"
 
@@ -57,9 +57,9 @@ class WikisourceSpider(PoemSpider):
     def parse_category(self, response: HtmlResponse) -> Iterator[Request]:
         links = response.css("#mw-subcategories li a::attr(href), #mw-pages li a::attr(href)").getall()
         yield from map(self.page, works(links))
-        # MediaWiki links a category's further pages through /w/, which robots.txt closes; /wiki/ has them too.
-        for turn in response.css(TURNS).xpath("@href").getall():
-            parts = urlsplit(turn)
+        # MediaWiki links to a category's next pages under /w/, which robots.txt forbids; /wiki/ has them too.
+        for link in response.css(NEXT_PAGES).xpath("@href").getall():
+            parts = urlsplit(link)
             query = parse_qs(parts.query, keep_blank_values=True)
             key = "pagefrom" if "pagefrom" in query else "subcatfrom"
             here = f"/wiki/{query['title'][0]}" if "title" in query else unquote(parts.path)
@@ -67,8 +67,8 @@ class WikisourceSpider(PoemSpider):
                 yield self.page(f"{here}?{key}={quote(query[key][0], safe='')}")
 
     def parse_work(self, response: HtmlResponse) -> Iterator[RawPoem | Request]:
-        """A poem's page, a book's list of its poems, both in one, or a list of works or of a work's editions."""
-        # A page that MediaWiki shows in place of another has the other's address; the canonical one is its own.
+        """Read a poem, a book's list of poems, both in one, or a list of works or editions."""
+        # MediaWiki shows redirects under the address asked for; the canonical address is the page's own.
         address = response.css("link[rel=canonical]::attr(href)").get(response.url)
         here = unquote(urlsplit(address).path)
         links = works(response.css(".mw-parser-output a::attr(href)").getall())
@@ -107,20 +107,20 @@ class WikisourceSpider(PoemSpider):
 
 
 def works(links: list[str]) -> list[str]:
-    """Of the links of a page those that lead to works and categories, each without its place in the page."""
+    """The links that lead to works and categories, without fragments."""
     paths = (link.partition("#")[0] for link in links if link.startswith("/wiki/"))
-    return [path for path in paths if not NO_WORKS.match(unquote(path))]
+    return [path for path in paths if not NOT_WORKS.match(unquote(path))]
 
 
 def entries(page: HtmlResponse, here: str | None) -> list[str]:
-    """Where the entries of a list lead to: editions of one work, works of one title, or what `start` names.
+    """The links of a list's entries: editions of one work, works of one title, or a list that `start` names.
 
-    An entry's first link is the work; those after it, such as the book it stands in, are left alone. Of a page that
-    does not say what it is only the works are taken that have its own title.
+    An entry's first link is the work; later ones, such as the book that holds it, are ignored. If the page isn't
+    categorised as such a list, only works with its own title count.
 
     Args:
         page: one without verse.
-        here: its path; None where all entries are wanted, whatever the page says.
+        here: its path; None for all entries, whatever the categories.
     """
     firsts = (works(entry.css("a::attr(href)").getall())[:1] for entry in page.css(".mw-parser-output li"))
     found = [path for first in firsts for path in first]
@@ -130,5 +130,5 @@ def entries(page: HtmlResponse, here: str | None) -> list[str]:
 
 
 def title_in(path: str) -> str:
-    """The title that a page has in common with other editions of its work."""
+    """The title that a page shares with other editions of its work."""
     return ADDITION.sub("", path.rpartition("/")[2])

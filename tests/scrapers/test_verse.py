@@ -141,6 +141,8 @@ def test_blocks_that_are_lines_make_up_a_poem_too():
     page = Selector("<div><b class=l>a</b><b class=l>b</b><b class=l></b><b class=l>c</b></div><p><b class=l>d</b></p>")
     assert joined_verse(page.css(".l")) == "a\nb\n\nc\n\nd"
     assert joined_verse(Selector("<u class=verso>a</u><u class=verso>b</u>").css(".verso")) == "a\nb"
+    stanzas = Selector("<div class=stanza>a</div><div class=stanza>b</div><div class=stanza>c</div>").css("div")
+    assert joined_verse(stanzas) == "a\n\nb\n\nc"
     assert joined_verse(Selector("<p>a</p><p>b</p><p>c</p>").css("p")) == "a\n\nb\n\nc"
 
 
