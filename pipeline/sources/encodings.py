@@ -23,9 +23,9 @@ _SIGNATURES = (
     (b"\x89PNG", "an image"),
     (b"\xff\xd8\xff", "an image"),
 )
-_CANDIDATES = ("utf-8", "cp1252", "mac_roman", "cp850")
+_CANDIDATES = ("utf-8", "cp1252", "iso8859-15", "mac_roman", "cp850")
 # What Spanish, English and their neighbours write beyond ASCII; a wrong encoding gives other signs in other places.
-_USUAL = set("áéíóúüñçàèìòùâêîôûäëïöãõÁÉÍÓÚÜÑÇÀÈÌÒÙÂÊÎÔÛÄËÏÖ¡¿«»‘’“”–—…ªº°·´©\xa0æœßÆŒ•§")
+_USUAL = set("áéíóúüñçàèìòùâêîôûäëïöãõÁÉÍÓÚÜÑÇÀÈÌÒÙÂÊÎÔÛÄËÏÖ¡¿«»‘’“”–—…ªº°·´©\xa0æœßÆŒ•§€")
 _UTF8_SEQUENCE = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
 
 

@@ -92,7 +92,7 @@ def json_objects(file: TextIO, text_key: str, place: str) -> Iterator[tuple[int,
         if not isinstance(value, dict):
             shown = json.dumps(value, ensure_ascii=False)[:40]
             raise BadInput(f"{place}: line {line}", f"{shown!r} is no JSON object", _REMEDY)
-        yield line, value
+        yield from ((line, row) for row in _poems_of(value, text_key))
 
 
 def _lines(file: TextIO, above: int, place: str) -> Iterator[tuple[int, Any]]:
@@ -161,30 +161,43 @@ def _values(chunks: Iterable[str], line: int, place: str) -> Iterator[tuple[int,
 
 def _rows_of_object(document: Row, text_key: str) -> Iterator[Row]:
     """The rows of a file that is one object: a poem, poems by key, a list of them, or columns as pandas writes them."""
-    texts = document.get(text_key)
-    if isinstance(texts, dict):  # {"text": {"0": …, "1": …}}
-        for index in texts:
-            yield {column: cells.get(index) for column, cells in document.items() if isinstance(cells, dict)}
-    elif isinstance(texts, list) and _are_columns(texts, document):
-        for cells in zip(*document.values(), strict=True):
-            yield dict(zip(document, cells, strict=True))
+    texts, values = document.get(text_key), list(document.values())
+    if isinstance(texts, dict) and all(isinstance(value, dict) for value in values):  # {"text": {"0": …, "1": …}}
+        yield from ({column: cells.get(index) for column, cells in document.items()} for index in texts)
+    elif isinstance(texts, list) and _are_columns(texts, values):
+        yield from (dict(zip(document, cells, strict=True)) for cells in zip(*values, strict=True))
     elif _leads_to(document, text_key):
         yield document
     elif isinstance(names := document.get("columns"), list) and isinstance(rows := document.get("data"), list):
         yield from (dict(zip(map(str, names), row, strict=False)) for row in rows if isinstance(row, list))
-    elif document and all(isinstance(value, dict) for value in document.values()):
+    elif len(values) == 1 and isinstance(values[0], dict) and not _leads_to(values[0], text_key):
+        yield from _rows_of_object(values[0], text_key)
+    elif values and all(isinstance(value, dict) for value in values):
         yield from ({"key": name, **value} for name, value in document.items())
+    elif values and all(map(_is_verse, values)):
+        yield from ({"key": name, text_key: value} for name, value in document.items())
     else:
-        lists = [value for value in document.values() if _is_list_ofjson_objects(value)]
-        yield from lists[0] if len(lists) == 1 else [document]
+        yield from _poems_of(document, text_key)
 
 
-def _are_columns(texts: list[Any], document: Row) -> bool:
+def _poems_of(row: Row, text_key: str) -> list[Row]:
+    """The objects of the one list that a row without a text has, such as an author's poems, with the row's fields."""
+    lists = [value for value in row.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
+    if len(lists) != 1 or _leads_to(row, text_key) or not all(isinstance(poem, dict) for poem in lists[0]):
+        return [row]
+    fields = {key: value for key, value in row.items() if value is not lists[0]}
+    return [{**fields, **poem} for poem in lists[0]]
+
+
+def _are_columns(texts: list[Any], columns: list[Any]) -> bool:
     """Whether an object's lists are columns: the texts of poems, not the lines of one."""
-    if any(not isinstance(column, list) or len(column) != len(texts) for column in document.values()):
+    if any(not isinstance(column, list) or len(column) != len(texts) for column in columns):
         return False
-    return len(document) > 1 or any(isinstance(text, str) and "\n" in text for text in texts)
+    return len(columns) > 1 or any(isinstance(text, str) and "\n" in text for text in texts)
 
 
-def _is_list_ofjson_objects(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
+def _is_verse(value: Any) -> bool:
+    """Whether a value is lines, so that its key may be a title."""
+    return (isinstance(value, str) and "\n" in value) or (
+        isinstance(value, list) and bool(value) and all(isinstance(line, str) for line in value)
+    )

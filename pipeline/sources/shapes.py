@@ -8,14 +8,14 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-_MISSING = {"nan", "none", "n/a", "#n/a", "null", "<na>", "nat"}
+_MISSING = {"nan", "none", "n/a", "#n/a", "null", "<na>", "nat", r"\n"}  # the last is MySQL's \N
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # JSON can name one, UTF-8 cannot hold it
 _EXCEL_BREAK = re.compile("_x000[dD]_(?=\r?\n|$)|(_x000[dDaA]_)")
 _STRING = r"""[bu]?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 _BYTES = re.compile(r"""b(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.DOTALL)
-# What the text of a list is made of, as Python and numpy write it: ['a', 'b'], ['a' 'b'], [array(['a'], dtype=object)].
+# What a list's text is made of, as Python and numpy write it: ['a', 'b'], ['a' 'b'], [array(['a'], dtype=object)].
 _TOKEN = re.compile(
-    rf"(?P<skip>\s+|,?\s*dtype=[^()\[\]]*\)|\)|,|array\()|(?P<open>\[)|(?P<close>\])|(?P<blank>None|nan)"
+    rf"(?P<skip>\s+|,\s*dtype=[^()\[\]]*|,)|(?P<call>array\(|np\.str_\()|(?P<open>[\[(])|(?P<close>[\])])|(?P<blank>None|nan)"
     rf"|(?P<string>{_STRING})",
     re.DOTALL,
 )
@@ -36,7 +36,7 @@ def text_of(value: Any) -> str | None:
     """
     if isinstance(value, str):
         start = value.lstrip()[:7]
-        if start.startswith(("[", "array([")) and (lines := list_in_text(value.strip())) is not None:
+        if start.startswith(("[", "(", "array([")) and (lines := list_in_text(value.strip())) is not None:
             value = lines
         elif start.startswith(("b'", 'b"')) and _BYTES.fullmatch(value.strip()):
             value = _literal(value.strip()) or value
@@ -74,6 +74,7 @@ def list_in_text(text: str) -> list[Any] | None:
 def _read_tokens(text: str) -> list[Any] | None:
     """A list written by Python or numpy, whose strings may stand side by side without a comma."""
     stack: list[list[Any]] = [[]]
+    calls: set[int] = set()  # depths at which `array(` or `np.str_(` stands for what is in it
     place = 0
     while place < len(text):
         token = _TOKEN.match(text, place)
@@ -81,13 +82,16 @@ def _read_tokens(text: str) -> list[Any] | None:
             return None
         place = token.end()
         match token.lastgroup:
-            case "open":
+            case "open" | "call":
+                if token.lastgroup == "call":
+                    calls.add(len(stack))
                 stack.append([])
             case "close":
                 closed = stack.pop()
                 if not stack:
                     return None
-                stack[-1].append(closed)
+                stack[-1].extend(closed if len(stack) in calls else [closed])
+                calls.discard(len(stack))
             case "blank":
                 stack[-1].append(None)
             case "string":

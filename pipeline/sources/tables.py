@@ -193,9 +193,8 @@ def _rows(file: TextIO, found: CSVFormat) -> Iterator[tuple[int, list[str]]]:
         except StopIteration:
             return
         except csv.Error as error:
-            unclosed = "unexpected end" in str(error)
-            problem = "a quote that opens in this row is not closed" if unclosed else "text follows a closing quote"
-            raise _DoesNotFit(line, problem) from error
+            closed = "" if "unexpected end" in str(error) else " or not doubled"
+            raise _DoesNotFit(line, f"a quote in this row is not closed{closed}") from error
         if in_header:
             in_header = False
             continue
@@ -207,7 +206,23 @@ def _rows(file: TextIO, found: CSVFormat) -> Iterator[tuple[int, list[str]]]:
             if len(cells) != width:
                 shown = ", ".join(repr(cell[:30]) for cell in cells[:5])
                 raise _DoesNotFit(line, f"{len(cells)} cells where the header has {width}: {shown}")
+        if any("\n" in cell and _holds_rows(cell, place, found) for place, cell in enumerate(cells)):
+            raise _DoesNotFit(line, "a quote in this row is not closed, and the next rows seem to stand in a cell")
         yield line, [_restored(cell) for cell in cells]
+
+
+def _holds_rows(cell: str, place: int, found: CSVFormat) -> bool:
+    """Whether a cell is the end of a row, whole rows and the start of one, as where two quotes are stray.
+
+    Each of its lines then has as many delimiters as its part of a row, and no space after one, as verse has it.
+    """
+    first, *between, last = (line.rstrip("\r").split(found.delimiter) for line in cell.split("\n"))
+    sizes = [found.width - place, *(found.width for _ in between), place + 1]
+    lines = [first, *between, last]
+    return found.width > 1 and all(
+        len(line) == size and all(part and not part[0].isspace() for part in line)
+        for line, size in zip(lines, sizes, strict=True)
+    )
 
 
 def _lines(file: TextIO, found: CSVFormat) -> Iterator[str]:

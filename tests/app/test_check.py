@@ -138,7 +138,7 @@ def test_a_column_of_an_unusual_name_is_found_by_what_it_holds(tmp_path):
     ("name", "content", "said"),
     [
         ("poems.xlsx", b"PK", "an Excel workbook"),
-        ("poems.csv", b'title,text\na,"b\nc,d\n', "a quote that opens in this row is not closed"),
+        ("poems.csv", b'title,text\na,"b\nc,d\n', "a quote in this row is not closed"),
         ("poems.csv", "text\nel año\n".encode() + b"el a\xf1o", "No encoding fits"),
         ("poems.csv", b"", "empty"),
         ("poems.json", b"[", "does not end"),

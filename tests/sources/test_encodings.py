@@ -48,6 +48,10 @@ def test_the_encoding_that_fits_is_found(encoding):
     assert fitting_encoding(VERSE.encode(encoding)) == encoding
 
 
+def test_a_euro_sign_tells_latin_9_from_windows():
+    assert fitting_encoding("el año, 5 €".encode("iso8859-15")) == "iso8859-15"
+
+
 def test_an_old_dos_file_is_told_from_windows():
     assert fitting_encoding("corazón, año, mañana, allá, ¿qué?".encode("cp850")) == "cp850"
 

@@ -54,6 +54,29 @@ def test_a_list_of_poems_may_lie_under_one_key(tmp_path):
     assert texts(path) == ["a", "b"]
 
 
+def test_poems_may_lie_under_their_author(tmp_path):
+    authors = [
+        {"author": "Ida", "poems": [{"title": "A", "text": "one"}, {"title": "B", "text": "two"}]},
+        {"author": "Ana", "poems": [{"title": "C", "text": "three", "author": "Ana Ruiz"}]},
+    ]
+    for content in (json.dumps(authors), jsonl(*authors)):
+        path = write(tmp_path / "poems.json", content)
+        records = read(path, columns={"title": "title", "author": "author"})
+        found = [(record["title"], record["author"], record["text"]) for record in records]
+        assert found == [("A", "Ida", "one"), ("B", "Ida", "two"), ("C", "Ana Ruiz", "three")]
+
+
+def test_an_object_may_hold_verse_by_title(tmp_path):
+    path = write(tmp_path / "poems.json", json.dumps({"Crane": "one\ntwo", "Gate": ["three", "four"]}))
+    found = [(record["title"], record["text"]) for record in read(path, columns={"title": "key"})]
+    assert found == [("Crane", "one\ntwo"), ("Gate", "three\nfour")]
+
+
+def test_wrappings_are_taken_off(tmp_path):
+    path = write(tmp_path / "poems.json", json.dumps({"data": {"poems": [{"text": "a"}, {"text": "b"}]}}))
+    assert texts(path) == ["a", "b"]
+
+
 @pytest.mark.parametrize("indent", [None, 2])
 def test_one_object_is_one_poem(tmp_path, indent):
     path = write(tmp_path / "crane.json", json.dumps({"title": "Crane", "text": ["one", "two"]}, indent=indent))

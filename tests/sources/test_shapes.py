@@ -27,9 +27,11 @@ def test_lists_are_lines_and_lists_of_lists_stanzas():
         str(np.array(LINES)),
         str(np.array(LINES, dtype=object)),
         repr(np.array(LINES)),
+        str(list(np.array(LINES))),
+        str(tuple(LINES)),
         '["It\'s late, the \\"lamp\\" is low,", "", "el a\\u00f1o [se] va,", "a\\\\b"]',
     ],
-    ids=["python", "numpy", "numpy objects", "numpy repr", "json"],
+    ids=["python", "numpy", "numpy objects", "numpy repr", "list of numpy", "tuple", "json"],
 )
 def test_a_list_written_as_text_is_a_list(written):
     assert text_of(written) == "\n".join(LINES)
@@ -50,6 +52,7 @@ def test_any_list_of_strings_survives_being_written_by_python(lines):
     "verse",
     [
         "[Untitled]",
+        "(Untitled)",
         "[1]\nThe lamp",
         "['tis late]",
         "[It is late,",
