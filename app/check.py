@@ -94,7 +94,7 @@ def survey(source: FilesSource) -> Iterator[str]:
     Of each format the first file is looked at.
     """
     seen: Counter[str] = Counter()
-    for file in find_files(source.path):
+    for file in find_files(source.path, "params.yaml: scrape.sources.<name>.path"):
         kind = format_of(file, source)
         if kind is None or (not file.named and is_paperwork(file.name)):
             continue

@@ -24,9 +24,9 @@ def local_files(params: Scrape) -> dict[str, list[Path]]:
     found = {}
     for name, source in params.sources.items():
         if isinstance(source, FilesSource):
-            from pipeline.sources.files import find_files  # costs half a second, which other runs need not wait
+            from pipeline.sources.files import find_paths  # costs half a second, which other runs need not wait
 
-            found[name] = [path for path, _ in find_files(source.path, f"params.yaml: scrape.sources.{name}.path")]
+            found[name] = [path for path, _ in find_paths(source.path, f"params.yaml: scrape.sources.{name}.path")]
         elif isinstance(source, HubSource) and Path(source.dataset).is_dir():
             found[name] = sorted(path for path in Path(source.dataset).rglob("*") if path.is_file())
     return found

@@ -95,9 +95,8 @@ def read_files(source: FilesSource, name: str, skip: Skip = lambda file, reason:
         skipped.append(f"{file.label} ({reason})")
         skip(file.label, reason)
 
-    found = read = False
-    for file in find_files(source.path):
-        found = True
+    read = False
+    for file in find_files(source.path, f"{key}.path"):
         kind = format_of(file, source)
         if kind is None or (not file.named and is_paperwork(file.name)):
             reason = why_unread(file.name)
@@ -119,18 +118,31 @@ def read_files(source: FilesSource, name: str, skip: Skip = lambda file, reason:
         elif not number:
             raise BadInput(file.place, "the file is empty", "Remove it, or put the right one in its place")
         read = read or kind != "text"
-    if not found:
-        remedy = "Correct the path, which starts at the repository's root"
-        raise BadInput(f"{key}.path", f"no file at {source.path!r}", remedy)
     if not read:
         problem = f"no file at {source.path!r} can be read as poems: {', '.join(skipped[:5])}"
         raise BadInput(f"{key}.path", problem, f"Save them as CSV or plain text, or set {key}.format")
 
 
-def find_files(pattern: str) -> Iterator[File]:
+def find_files(pattern: str, place: str) -> Iterator[File]:
     """The files that a path, a folder or a glob names, in the order of their paths, without hidden ones.
 
     A zip archive stands for the files in it. It stays open while its files are read.
+
+    Raises:
+        BadInput: there is none; `place` is where the pattern was given.
+    """
+    for path, label in find_paths(pattern, place):
+        if path.suffix.lower() == ".zip":
+            yield from _members(path, label)
+        else:
+            yield File(str(path), label, partial(path.open, "rb"), named=path == Path(pattern).expanduser())
+
+
+def find_paths(pattern: str, place: str) -> list[tuple[Path, str]]:
+    """The same on disk, where a zip archive is one file, each with its path below the folder where the search begins.
+
+    Raises:
+        BadInput: as in `find_files`.
     """
     root = Path(pattern).expanduser()
     if root.is_dir():
@@ -140,14 +152,11 @@ def find_files(pattern: str) -> Iterator[File]:
     else:
         base = next((parent for parent in root.parents if not glob.has_magic(str(parent))), Path())
         found = map(Path, glob.glob(str(root), recursive=True))
-    for path in sorted(found):
-        label = path.relative_to(base).as_posix()
-        if not path.is_file() or (path != root and is_hidden(label)):
-            continue
-        if path.suffix.lower() == ".zip":
-            yield from _members(path, label)
-        else:
-            yield File(str(path), label, partial(path.open, "rb"), named=path == root)
+    labelled = [(path, path.relative_to(base).as_posix()) for path in sorted(found)]
+    kept = [(path, label) for path, label in labelled if path.is_file() and (path == root or not is_hidden(label))]
+    if not kept:
+        raise BadInput(place, f"no file at {pattern!r}", "Correct the path, which starts at the repository's root")
+    return kept
 
 
 def _members(path: Path, label: str) -> Iterator[File]:
