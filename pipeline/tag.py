@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from pipeline import language
 from pipeline.common.cache import STORES, Results, code_version, map_new
 from pipeline.common.params import Params, Tag, load_params
 from pipeline.common.stage import BadInput, stage, whole_folder
 from pipeline.common.tables import POEM_SCHEMA, REJECT_SCHEMA, read_batches, table_writer, write_report
-from pipeline.language import detector, unprofiled
 from pipeline.language.detector import Reading, divide, read_languages
 
 POEMS = Path("data/clean/poems.parquet")
@@ -74,7 +74,7 @@ def read_poems(
         texts,
         candidates,
         params.seed,
-        code=code_version(detector, unprofiled, "langdetect"),
+        code=code_version(language, "langdetect"),
         store=stores and stores / "tagged.sqlite",
         address=address,
         workers=workers,
