@@ -9,7 +9,7 @@ old Spanish, which then counts as that language.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -26,6 +26,8 @@ from pipeline.language.words import unprofiled_languages
 # evidence. Chosen with the price below on the development half of benchmarks/language.py.
 _OVERLAP = 3.0
 _SWITCH = 6.0  # what it costs, in the same log-odds, to change language between two lines
+_SWITCH_FORM = 3.0  # to change between a language's older form and today's
+_START = 1.0  # to begin in a language that is not the poem's
 # Of a text's words, what share is listed as a language's own: in that language and, by chance, in its neighbours.
 _OWN, _STRAY = 0.2, 0.001
 _AROUND = punctuation + digits + "¡¿«»‹›“”„‘’—–…·"  # what stands around a word's letters
@@ -215,25 +217,36 @@ def drawn_probabilities(rows: np.ndarray, candidates: tuple[str, ...], seed: int
     return shares[np.arange(len(shares)), clear.argmax(axis=1)].mean(axis=0)
 
 
-def stretches(lines: np.ndarray) -> list[int]:
+def stretches(lines: np.ndarray, own: int = 0, older: Mapping[int, int] | None = None) -> list[int]:
     """The likeliest sequence of languages over lines, where a change of language has its price (Viterbi, 1967).
 
     Args:
         lines: log-odds of each line for each candidate, shape (lines, candidates).
+        own: the place of the poem's language among the candidates.
+        older: for the place of each older form, the place of the language that it counts as.
 
     Returns:
-        The place of a candidate for each line.
+        The place of a language for each line, never that of an older form.
     """
-    best, same = lines[0], np.arange(lines.shape[1])
+    pairs = [pair for form, today in (older or {}).items() for pair in ((form, today), (today, form))]
+    counts_as, same = np.arange(lines.shape[1]), np.arange(lines.shape[1])
+    for form, today in (older or {}).items():
+        counts_as[form] = today
+    best = lines[0] - np.where(counts_as == own, 0.0, _START)
     came_from = []
-    for score in lines[1:]:
+    for line in lines[1:]:
         least = best.max() - _SWITCH
-        came_from.append(np.where(best >= least, same, best.argmax()))
-        best = np.maximum(best, least) + score
+        source = np.where(best >= least, same, best.argmax())
+        reached = np.maximum(best, least)
+        for one, other in pairs:
+            if best[other] - _SWITCH_FORM > reached[one]:
+                reached[one], source[one] = best[other] - _SWITCH_FORM, other
+        came_from.append(source)
+        best = reached + line
     path = [int(best.argmax())]
     for source in reversed(came_from):
         path.append(int(source[path[-1]]))
-    return path[::-1]
+    return counts_as[path[::-1]].tolist()
 
 
 def read_languages(texts: Sequence[str], candidates: tuple[str, ...], seed: int) -> list[Reading]:
@@ -301,10 +314,11 @@ def _read(
         return Reading(None, 0.0)
     by_line = np.add.reduceat(by_word, np.cumsum([0, *sizes[:-1]])) / _OVERLAP
     drawn_as, older = _relations(profiled, unprofiled)
-    for place, own in older.items():  # each line may be in the language's older form or in today's
-        by_line[:, own] = np.logaddexp(by_line[:, own], by_line[:, place]) - np.log(2)
-        by_line[:, place] = -np.inf
     scores = by_line.sum(axis=0)
+    for form, today in older.items():  # the poem is in one of the two throughout, or each line in either
+        throughout = np.logaddexp(scores[today], scores[form])
+        scores[today] = max(throughout, np.sum(np.logaddexp(by_line[:, today], by_line[:, form]) - np.log(2)))
+        scores[form] = -np.inf
     drawn = drawn_probabilities(rows, profiled, seed)
     drawn = np.where(drawn > Detector.PROB_THRESHOLD, drawn, 0.0)  # as langdetect answers
     # A language without a profile takes its part of its neighbours'.
@@ -313,7 +327,7 @@ def _read(
     probability = (drawn + softmax(scores)) / 2
     candidates = (*profiled, *unprofiled)
     own = int(probability.argmax())
-    path = stretches(by_line)
+    path = stretches(by_line, own, older)
     if len(set(path)) == 1 and scores[path[0]] - scores[own] < _SWITCH:
         path = [own] * len(path)  # the sum alone prefers another language, by less than a stretch of it must
     foreign: Counter[str] = Counter()

@@ -125,6 +125,13 @@ def test_a_change_of_language_has_its_price():
     assert stretches(np.array([own, own, other, other])) == [0, 0, 1, 1]
 
 
+def test_a_change_to_an_older_form_costs_less_and_is_none():
+    today, old = np.array([0.0, -4.0, -20.0]), np.array([-4.0, 0.0, -20.0])
+    assert stretches(np.array([today, old, today]), own=0, older={1: 0}) == [0, 0, 0]
+    foreign = np.array([-20.0, -20.0, 0.0])
+    assert stretches(np.array([foreign, old, today]), own=0, older={1: 0}) == [2, 0, 0]
+
+
 @pytest.mark.parametrize(("kind", "code"), [("Galician", "gl"), ("Latin", "la"), ("Scots", "sco")])
 def test_a_language_that_langdetect_has_no_profile_of_is_told_by_its_own_words(kind, code):
     found = [reading.language for reading in read_languages(SHORT[kind]["development"], ALL, 0)]
