@@ -87,18 +87,14 @@ def _reader(candidates: tuple[str, ...]) -> Detector:
     return profiles(candidates).create()
 
 
-def words_in(line: str) -> list[str]:
-    """The words of a line as they are read: those in capitals, which no profile knows, in lower case."""
-    if line.isupper():
-        return line.lower().split()
-    return [word.lower() if word.isupper() and len(word) > 1 else word for word in line.split()]
-
-
 @lru_cache(maxsize=200_000)
 def ngrams(word: str, candidates: tuple[str, ...]) -> np.ndarray:
-    """The rows of the n-grams of a word that a profile knows, as langdetect takes them."""
+    """The rows of the n-grams of a word that a profile knows, as langdetect takes them.
+
+    A word in capitals, of which no profile knows more than a letter, is read in lower case.
+    """
     reader, row_of = _reader(candidates), _rows(candidates)
-    reader.text = f" {word} "
+    reader.text = f" {word.lower() if len(word) > 1 and word.isupper() else word} "
     return np.array([row_of[gram] for gram in reader._extract_ngrams()], dtype=np.intp)
 
 
@@ -263,7 +259,8 @@ def read_languages(texts: Sequence[str], candidates: tuple[str, ...], seed: int)
         BadInput: there is a candidate that cannot be told.
     """
     profiled, unprofiled = divide(candidates)
-    split = [[words_in(line) for line in text.split("\n") if line.split()] for text in texts]
+    lines_of = ([line.lower() if line.isupper() else line for line in text.split("\n")] for text in texts)
+    split = [[words for line in lines if (words := line.split())] for lines in lines_of]
     vocabulary = {
         word: place for place, word in enumerate({word: 0 for text in split for line in text for word in line})
     }
