@@ -4,7 +4,7 @@ langdetect draws n-grams of a text at random until one language stands out, so w
 depends on the draw. Its n-grams never cross a space, so the evidence of a text is the sum of that of its words, and a
 word need be read once. The poem's language is the mean of langdetect's own seeded draw over these n-grams and of their
 sum; where a poem changes language follows from the sums, line by line. A language without a profile is read word by
-word as its neighbours are, and told from them by words of its own (words.yaml). So is an older form of a language,
+word as its neighbours are, and recognised by words of its own (words.yaml). So is an older form of a language,
 old Spanish, which then counts as that language.
 """
 
@@ -54,10 +54,10 @@ class Reading:
 
 @cache
 def divide(candidates: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Which candidates langdetect has a profile of, and which are told by words of their own.
+    """Which candidates langdetect has a profile of, and which are recognised by words of their own.
 
     Raises:
-        BadInput: a candidate is neither, or is told from a neighbour that is no candidate.
+        BadInput: a candidate is neither, or has a neighbour that is no candidate.
     """
     known, listed = {path.name for path in Path(PROFILES_DIRECTORY).iterdir()}, unprofiled_languages()
     for code in candidates:
@@ -248,15 +248,15 @@ def stretches(lines: np.ndarray, own: int = 0, older: Mapping[int, int] | None =
 def read_languages(texts: Sequence[str], candidates: tuple[str, ...], seed: int) -> list[Reading]:
     """Detect the language of each text, and how much of it is in another one.
 
-    What it says of a text hangs on that text and the seed alone.
+    The reading of a text depends on that text and the seed alone.
 
     Args:
         texts: clean poems.
-        candidates: codes that langdetect has profiles of, or that are told from these by words of their own.
+        candidates: codes that langdetect has profiles of, or that words.yaml has an entry of.
         seed: of langdetect's draw.
 
     Raises:
-        BadInput: there is a candidate that cannot be told.
+        BadInput: a candidate is in neither, or lacks a neighbour.
     """
     profiled, unprofiled = divide(candidates)
     lines_of = ([line.lower() if line.isupper() else line for line in text.split("\n")] for text in texts)

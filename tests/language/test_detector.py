@@ -89,7 +89,7 @@ def test_a_line_may_be_in_old_spanish_and_the_next_as_today(text):
     assert reading.confidence > 0.5
 
 
-def test_a_tag_hangs_on_the_text_and_the_seed_alone():
+def test_a_reading_depends_on_the_text_and_the_seed_alone():
     texts = [stanza for stanzas in STANZAS.values() for stanza in stanzas]
     alone = [read(text) for text in texts]
     assert read_languages(texts, CANDIDATES, 0) == alone
@@ -133,7 +133,7 @@ def test_a_change_to_an_older_form_costs_less_and_is_none():
 
 
 @pytest.mark.parametrize(("kind", "code"), [("Galician", "gl"), ("Latin", "la"), ("Scots", "sco")])
-def test_a_language_that_langdetect_has_no_profile_of_is_told_by_its_own_words(kind, code):
+def test_a_language_that_langdetect_has_no_profile_of_is_recognised_by_its_own_words(kind, code):
     found = [reading.language for reading in read_languages(SHORT[kind]["development"], ALL, 0)]
     assert found.count(code) >= 0.9 * len(found)
 
