@@ -5,7 +5,7 @@
 reads files with the columns text, title, author, language and licence through the source `files`, runs the real
 commands of scrape, clean, tag and tokenize in a temporary folder, and prints tables in Markdown. Without an argument
 it takes the raw poems in data/raw. Larger sizes are the corpus and copies of its poems with their words in another
-order, which are no duplicates. Beside them the straightforward way is measured, on its first poems alone: it is slow.
+order, which are no duplicates. The straightforward way is measured beside them, on the first poems alone: it is slow.
 """
 
 import argparse
@@ -39,7 +39,7 @@ def measure(command: list[str], folder: Path) -> Cost:
     """Run a command; its seconds, those its processes spent computing, and their peak memory in GB.
 
     On a machine that others use too, the seconds of computing are the ones to compare. Memory is sampled ten times a
-    second; what processes share is counted once for each (RSS), so the figure errs on the high side.
+    second; what processes share is counted once for each (RSS), so the number errs on the high side.
     """
     start, computed = time.perf_counter(), _computing_seconds()
     peak = 0
@@ -103,7 +103,7 @@ def report(folder: Path, measured: dict[str, Cost]) -> str:
         parts.append(("Training rows", markdown(tuple(tokens), [tuple(f"{value:,}" for value in tokens.values())])))
     seconds, computing, memory = zip(*measured.values(), strict=True)
     costs = {**measured, "all": (sum(seconds), sum(computing), max(memory))}
-    cost = [(stage, *(f"{figure:.1f}" for figure in figures)) for stage, figures in costs.items()]
+    cost = [(stage, *(f"{value:.1f}" for value in values)) for stage, values in costs.items()]
     parts.append(("Cost", markdown(("stage", "seconds", "seconds of computing, all processes", "peak GB"), cost)))
     return "\n".join(f"## {title}\n\n{table}" for title, table in parts)
 

@@ -6,10 +6,10 @@ takes a table of clean poems (data/clean/poems.parquet) in the languages that th
 whole poems and their last four lines (an epigraph stands before the first), which belong; and mixtures, in which
 stretches of whole lines come from a poem of another language, which do not. Beside them stands short verse
 (benchmarks/verse.yaml) in old Spanish, in English of old or of the country, and in languages that a source of English
-or Spanish poems may hold undeclared, alone and mixed in. Every tagger is told what the source declares, and keeps a
+or Spanish poems may hold undeclared, alone and mixed in. Every tagger knows what the source declares, and keeps a
 poem that it finds to be in that language.
 
-Poems and verse are in two halves: `development`, to look at while the tagger is worked on, and `held out`, to judge it.
+Poems and verse are in two halves: `development`, to look at while working on the tagger, and `held out`, to judge it.
 A few sources declare as English what is Latin or Scots: the labels stay as declared, and a second recall leaves out
 what a reader found not to belong (benchmarks/doubtful_labels.yaml), whichever tagger kept it.
 """

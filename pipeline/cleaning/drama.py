@@ -1,4 +1,4 @@
-"""Verse written for the stage: the names of speakers, stage directions and scene headings, told from what is spoken."""
+"""Verse for the stage: what of it is spoken, and the names, directions and scene headings that are not."""
 
 import re
 from collections import Counter, defaultdict

@@ -40,7 +40,9 @@ sin comentarios
 (?:puntuaci[óo]n|valoraci[óo]n|calificaci[óo]n|promedio)(?: media)?\s*:?\s*(?:\d|[★☆⭐✩✭✮])...
 [★☆⭐✩✭✮♥♡❤]{2,}.{0,30}
 (?:rated )?\d(?:[.,]\d+)?\s*(?:/\s*(?:5|10)|out of (?:5|10)|stars|de (?:5|10)|estrellas)\b...
-\[(?:edit|editar)\]|(?:advertisements?|sponsored|publicidad|anuncio)\W+|sponsored (?:links?|content)
+\[(?:edit|editar)\]|(?:advertisements?|sponsored|publicidad|anuncio)\W+|sponsored (?:links?|content)|KIND analysis
+[^|]{1,30}(?:\s\|\s[^|]{1,30}){2,}
+¿?(?:did you (?:like|enjoy) this|te (?:ha gustado|gust[óo]) (?:este|el)) THING...
 (?:related|similar|popular|featured|recent|latest|best) KIND
 (?:popular|featured|recent|latest|other|new|best) KIND (?:by|from) ...
 KIND (?:by (?:title|author|subject|theme|topic)|of the day|del d[íi]a|relacionad[oa]s|similares|recientes|populares)
@@ -61,7 +63,7 @@ ir (?:arriba|al inicio|a la navegaci[óo]n)|iniciar sesi[óo]n
 (?:compartir|comparte|imprimir|votar|vota|valorar?|punt[úu]ar?|califica|recomendar?) (?:este?|esta|el|la) THING_ON
 (?:enviar?|descargar?|denunciar?|comentar?|escuchar?|guardar|acerca de|sobre) (?:este?|esta|el|la|a) THING_ON
 versi[óo]n (?:para imprimir|imprimible)
-(?:leer|ver|mostrar|cargar) (?:m[áa]s|todos?)(?: KIND| comentarios| de este autor)?\W*
+(?:leer|ver|mostrar|cargar) (?:m[áa]s|todos?)(?: KIND(?: de ...)?| comentarios| de este autor)?\W*
 (?:sigue|seguir|contin[úu]a|continuar) leyendo\W*|(?:tambi[ée]n )?(?:te|le) puede[n]? (?:tambi[ée]n )?interesar\W*
 (?:deja|dejar|escribe|escribir) (?:un|tu|una|su) (?:comentario|respuesta|opini[óo]n|valoraci[óo]n)\W*
 (?:publicar?|a[ñn]ad[ei]r?|agregar?|env[íi]ar?) (?:un|tu|una|su) (?:comentario|respuesta|opini[óo]n|valoraci[óo]n)\W*
@@ -78,7 +80,7 @@ _FIRST_WORDS = """
 about accept aceptar acerca add added advertisement advertisements agrega agregado agregar all anade anadir analyse
 analyze anterior anuncio author authors autor autores average aviso añade añadir back be best bookmark califica
 calificacion calificación capitulo capítulo cargar cite click comenta comentar comentarios comment comments comparte
-compartelo compartir compártelo continua continuar continue continúa cookie deja dejar denuncia denunciar descarga
+compartelo compartir compártelo continua continuar continue continúa cookie deja dejar denuncia denunciar descarga did
 descargar discuss download e-mail edit editar email embed envia enviado enviar envía escribe escribir escucha escuchar
 este etiqueta etiquetas featured filed follow get go guardar haga haz hits home homepage imprimir inicia iniciar
 inicio ir join jump keep keywords last latest le leave lecturas leer like likes listen load log login logout main
@@ -96,7 +98,7 @@ _ADDRESS = re.compile(r"\.(?:com|org|net|es|info|example|io|mx|ar|cl|co)\b")
 # Words that may be verse: they go from the top and the foot of a text alone, the labels where they stand apart.
 _BUTTON = re.compile(
     rf"{_ARROWS}(?:share|tweet|print|e-?mail|comments|advertisements?|sponsored|pdf|read more|facebook|twitter|whatsapp"
-    r"|pinterest|instagram|telegram|reddit|tumblr|linkedin|google\+?|compartir|comp[áa]rtelo|imprimir|comentarios"
+    r"|pinterest|instagram|telegram|reddit|tumblr|linkedin|google\+?|compartir|comp[áa]rtelo|imprimir|comentar(?:ios)?"
     rf"|leer m[áa]s|publicidad|descargar|me gusta|x|[|/·,•+]|\d{{1,4}}|\s)+{_ARROWS}:?",
     re.IGNORECASE,
 )

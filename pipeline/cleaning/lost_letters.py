@@ -1,7 +1,7 @@
 """Letters lost to U+FFFD, brought back where the corpus leaves one answer.
 
 A wrong decoding turned curly quotes, apostrophes, dashes and accented letters into the same character. Its place in
-the line and the words that the rest of the corpus knows tell which it was; where they do not, it stays, and the poem
+the line, and the words of the rest of the corpus, show which it was. Where they do not, it stays, and the poem
 is judged by `clean.max_broken_share`.
 """
 
@@ -19,53 +19,10 @@ _LETTERS_BEFORE = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*\Z")
 _LETTERS_AFTER = re.compile(r"[^\W\d_]*")
 
 # English words that begin or end in an apostrophe; elsewhere such a place is more likely a quotation's edge.
-_BEGIN = frozenset(
-    (
-        "tis",
-        "twas",
-        "twere",
-        "twill",
-        "twould",
-        "twixt",
-        "tween",
-        "neath",
-        "mid",
-        "midst",
-        "gainst",
-        "mong",
-        "em",
-        "ere",
-        "till",
-        "til",
-        "gan",
-        "cause",
-        "bout",
-    )
+_BEGIN_WITH_APOSTROPHE = re.compile(
+    "tis|twas|twere|twill|twould|twixt|tween|neath|midst?|gainst|mong|em|ere|till?|gan|cause|bout"
 )
-_END = frozenset(
-    (
-        "thro",
-        "tho",
-        "o",
-        "th",
-        "wi",
-        "i",
-        "t",
-        "d",
-        "altho",
-        "an",
-        "ol",
-        "mak",
-        "tak",
-        "ha",
-        "gi",
-        "fu",
-        "aw",
-        "ca",
-        "wa",
-        "wha",
-    )
-)
+_END_WITH_APOSTROPHE = re.compile("thro|tho|o|th|wi|i|t|d|altho|an|ol|mak|tak|ha|gi|fu|aw|ca|wa|wha")
 _CONTRACTED = re.compile(r"(?:s|d|t|ll|re|ve|m|st|ns?|en|ry|ring|nly|er[a-z]*)$")
 _SURE = re.compile(f"[a-z](?:{LOST}(?:s|ll|re|ve)|n{LOST}t)\\b|\\b[oO]{LOST}er|\\b[eE]{LOST}en\\b")
 _STRAIGHT = re.compile(r"[a-zA-Z]'[a-z]")
@@ -103,7 +60,7 @@ def restore_letters(text: str, lexicon: Mapping[str, int]) -> str:
         before, after = text[start - 1 : start] or "\n", text[end : end + 1] or "\n"
         twice = end - start == 2
         if not left and right and (before.isspace() or before in "([—-"):
-            if not twice and right.lower() in _BEGIN:
+            if not twice and _BEGIN_WITH_APOSTROPHE.fullmatch(right.lower()):
                 return "’"
             quoted = True
             return opening + ("‘" if double else "“") if twice else opening
@@ -162,7 +119,7 @@ def _at_end(left: str, lexicon: Mapping[str, int], quoted: bool, closing: str, e
     known = max(accents, key=accents.__getitem__)
     if accents[known] > 10 * lexicon.get(word, 0):
         return known
-    if word in _END and left != "I":
+    if _END_WITH_APOSTROPHE.fullmatch(word) and left != "I":
         return "’"
     if quoted:
         return closing

@@ -20,12 +20,13 @@ _NOTES_HEADING = re.compile(
     r"[\[(]?(?:foot-?notes?|notes?(?: by the editor)?|notas?(?: (?:a pie|al pie|del editor|del autor))?)[\])]?[.:]?",
     re.I,
 )
-_NOTE_START = re.compile(r"(\[\d{1,3}\]|\{\d{1,3}\}|\(\d{1,3}\)|\[?[*†‡§]{1,3}\]?|[¹²³⁴-⁹]+)\s?\w")
+_NOTE_START = re.compile(r"(\[\d{1,3}\]|\{\d{1,3}\}|\(\d{1,3}\)|[\[(]?[*†‡§]{1,3}[\])]?|[¹²³⁴-⁹]+)\s?\w")
 _HEADED_NOTE = re.compile(
-    r"(?:editor['’]s note|(?:foot)?note|nota(?: del? (?:editor|autor|traductor|la editora))?|n\. ?del? ?[eta]\.)"
+    r"[(\[]?(?:editor['’]s note|(?:foot)?note|nota(?: del? (?:editor|autor|traductor|la editora))?|n\. ?del? ?[eta]\.)"
     r"\s?(?:[:—–]|\.\s?[—–-])\s*\S.*",
     re.I | re.S,
 )
+_DATED_BRACKET = re.compile(r"\n\[[^\[\]]{0,600}(?<!\d)1[4-9]\d\d(?!\d)[^\[\]]{0,600}\]\Z")  # of an edition
 _NAMED = ("note", "nota", "n. d", "n.d", "n de")  # in every text with a note that says what it is
 _NOTE_LINE = re.compile(r"\n *[\[({*†‡§¹²³⁴-⁹]")
 _BRACKETED_NOTE = re.compile(
@@ -49,10 +50,12 @@ def drop_notes(text: str) -> str:
 def _without_notes(text: str) -> str:
     if "[" in text:
         text = _BRACKETED_NOTE.sub("", text)
-    text = text.rstrip()
+    text = _DATED_BRACKET.sub("", text.rstrip())
     lowered = text.lower()
     if any(name in lowered for name in _NAMED):
         lines = text.split("\n")
+        if len(lines) > 2 and not lines[1].strip() and _HEADED_NOTE.match(lines[0].strip()):
+            return "\n".join(lines[2:])
         for number in range(len(lines) // 2 + 1, len(lines)):
             line = lines[number].strip()
             headed = _HEADED_NOTE.match(line) and (number == len(lines) - 1 or not lines[number - 1].strip())

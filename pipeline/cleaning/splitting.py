@@ -1,4 +1,4 @@
-"""Long poems cut into parts at the ends of stanzas, rather where a section ends, each a poem of its own."""
+"""Long poems, cut into parts at the ends of stanzas and preferably of sections; each part becomes a poem."""
 
 import re
 from itertools import accumulate

@@ -4,12 +4,12 @@ langdetect draws n-grams of a text at random until one language stands out, so w
 depends on the draw. Its n-grams never cross a space, so the evidence of a text is the sum of that of its words, and a
 word need be read once. The poem's language is the mean of langdetect's own seeded draw over these n-grams and of their
 sum; where a poem changes language follows from the sums, line by line. A language without a profile is read word by
-word as its neighbours are, and told from them by words of its own (unprofiled.py). So is an older form of a language,
+word as its neighbours are, and recognised by words of its own (words.yaml). So is an older form of a language,
 old Spanish, which then counts as that language.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from pathlib import Path
@@ -20,12 +20,14 @@ from langdetect.detector import Detector
 from langdetect.detector_factory import PROFILES_DIRECTORY, DetectorFactory
 
 from pipeline.common.stage import BadInput
-from pipeline.language.unprofiled import UNPROFILED
+from pipeline.language.words import unprofiled_languages
 
 # Log-odds of n-grams over this are log-odds of languages: neighbouring n-grams overlap and repeat each other's
 # evidence. Chosen with the price below on the development half of benchmarks/language.py.
 _OVERLAP = 3.0
 _SWITCH = 6.0  # what it costs, in the same log-odds, to change language between two lines
+_SWITCH_FORM = 3.0  # to change between a language's older form and today's
+_START = 1.0  # to begin in a language that is not the poem's
 # Of a text's words, what share is listed as a language's own: in that language and, by chance, in its neighbours.
 _OWN, _STRAY = 0.2, 0.001
 _AROUND = punctuation + digits + "¡¿«»‹›“”„‘’—–…·"  # what stands around a word's letters
@@ -52,19 +54,19 @@ class Reading:
 
 @cache
 def divide(candidates: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Which candidates langdetect has a profile of, and which are told by words of their own.
+    """Which candidates langdetect has a profile of, and which are recognised by words of their own.
 
     Raises:
-        BadInput: a candidate is neither, or is told from a neighbour that is no candidate.
+        BadInput: a candidate is neither, or has a neighbour that is no candidate.
     """
-    known = {path.name for path in Path(PROFILES_DIRECTORY).iterdir()}
+    known, listed = {path.name for path in Path(PROFILES_DIRECTORY).iterdir()}, unprofiled_languages()
     for code in candidates:
-        if code not in known and code not in UNPROFILED:
-            allowed = f"langdetect knows {', '.join(sorted(known))}; unprofiled.py {', '.join(UNPROFILED)}"
+        if code not in known and code not in listed:
+            allowed = f"langdetect knows {', '.join(sorted(known))}; words.yaml {', '.join(listed)}"
             raise BadInput("params.yaml: tag.candidates", f"{code!r} has no language profile", allowed)
     unprofiled = tuple(code for code in candidates if code not in known)
     for code in unprofiled:
-        missing = [near for near in UNPROFILED[code].neighbours if near not in candidates]
+        missing = [near for near in unprofiled_languages()[code].neighbours if near not in candidates]
         if missing:
             problem = f"{code!r} is told from its neighbours, and {', '.join(missing)} is not there"
             raise BadInput("params.yaml: tag.candidates", problem, f"Add {', '.join(missing)} or take {code} out")
@@ -87,9 +89,12 @@ def _reader(candidates: tuple[str, ...]) -> Detector:
 
 @lru_cache(maxsize=200_000)
 def ngrams(word: str, candidates: tuple[str, ...]) -> np.ndarray:
-    """The rows of the n-grams of a word that a profile knows, as langdetect takes them."""
+    """The rows of the n-grams of a word that a profile knows, as langdetect takes them.
+
+    A word in capitals, of which no profile knows more than a letter, is read in lower case.
+    """
     reader, row_of = _reader(candidates), _rows(candidates)
-    reader.text = f" {word} "
+    reader.text = f" {word.lower() if len(word) > 1 and word.isupper() else word} "
     return np.array([row_of[gram] for gram in reader._extract_ngrams()], dtype=np.intp)
 
 
@@ -129,14 +134,6 @@ def evidence(grams: Sequence[np.ndarray], candidates: tuple[str, ...]) -> np.nda
     return sums
 
 
-@cache
-def _listed(code: str) -> tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]:
-    """The words of a language without a profile, how others begin, and how others end."""
-    entries = UNPROFILED[code].words.split()
-    beginnings = tuple(entry[:-1] for entry in entries if entry.endswith("-"))
-    return frozenset(entries), beginnings, tuple(entry[1:] for entry in entries if entry.startswith("-"))
-
-
 @lru_cache(maxsize=200_000)
 def own_words(word: str, unprofiled: tuple[str, ...]) -> tuple[bool, ...]:
     """For each language without a profile, whether a word, or a part of one with hyphens, is listed as its own."""
@@ -144,8 +141,8 @@ def own_words(word: str, unprofiled: tuple[str, ...]) -> tuple[bool, ...]:
     if len(parts) > 1:
         return tuple(map(any, zip(*(own_words(part, unprofiled) for part in parts), strict=True)))
     return tuple(
-        parts[0] in words or parts[0].startswith(beginnings) or parts[0][2:].endswith(endings)
-        for words, beginnings, endings in map(_listed, unprofiled)
+        parts[0] in known.words or parts[0].startswith(known.beginnings) or parts[0][2:].endswith(known.endings)
+        for known in map(unprofiled_languages().__getitem__, unprofiled)
     )
 
 
@@ -170,7 +167,7 @@ def unprofiled_evidence(
     odds = np.where(own, np.log(_OWN / _STRAY), np.log((1 - _OWN) / (1 - _STRAY)))
     odds[~table.any(axis=1)] = 0.0  # nothing to read
     for column, code in enumerate(unprofiled):
-        near = [profiled.index(neighbour) for neighbour in UNPROFILED[code].neighbours]
+        near = [profiled.index(neighbour) for neighbour in unprofiled_languages()[code].neighbours]
         odds[:, column] += np.logaddexp.reduce(table[:, near] / _OVERLAP, axis=1) - np.log(len(near))
     return odds * _OVERLAP
 
@@ -216,43 +213,54 @@ def drawn_probabilities(rows: np.ndarray, candidates: tuple[str, ...], seed: int
     return shares[np.arange(len(shares)), clear.argmax(axis=1)].mean(axis=0)
 
 
-def stretches(lines: np.ndarray) -> list[int]:
+def stretches(lines: np.ndarray, own: int = 0, older: Mapping[int, int] | None = None) -> list[int]:
     """The likeliest sequence of languages over lines, where a change of language has its price (Viterbi, 1967).
 
     Args:
-        lines: evidence of each line for each candidate, shape (lines, candidates).
+        lines: log-odds of each line for each candidate, shape (lines, candidates).
+        own: the place of the poem's language among the candidates.
+        older: for the place of each older form, the place of the language that it counts as.
 
     Returns:
-        The place of a candidate for each line.
+        The place of a language for each line, never that of an older form.
     """
-    scores = lines / _OVERLAP
-    best, same = scores[0], np.arange(scores.shape[1])
+    pairs = [pair for form, today in (older or {}).items() for pair in ((form, today), (today, form))]
+    counts_as, same = np.arange(lines.shape[1]), np.arange(lines.shape[1])
+    for form, today in (older or {}).items():
+        counts_as[form] = today
+    best = lines[0] - np.where(counts_as == own, 0.0, _START)
     came_from = []
-    for score in scores[1:]:
+    for line in lines[1:]:
         least = best.max() - _SWITCH
-        came_from.append(np.where(best >= least, same, best.argmax()))
-        best = np.maximum(best, least) + score
+        source = np.where(best >= least, same, best.argmax())
+        reached = np.maximum(best, least)
+        for one, other in pairs:
+            if best[other] - _SWITCH_FORM > reached[one]:
+                reached[one], source[one] = best[other] - _SWITCH_FORM, other
+        came_from.append(source)
+        best = reached + line
     path = [int(best.argmax())]
     for source in reversed(came_from):
         path.append(int(source[path[-1]]))
-    return path[::-1]
+    return counts_as[path[::-1]].tolist()
 
 
 def read_languages(texts: Sequence[str], candidates: tuple[str, ...], seed: int) -> list[Reading]:
     """Detect the language of each text, and how much of it is in another one.
 
-    What it says of a text hangs on that text and the seed alone.
+    The reading of a text depends on that text and the seed alone.
 
     Args:
         texts: clean poems.
-        candidates: codes that langdetect has profiles of, or that are told from these by words of their own.
+        candidates: codes that langdetect has profiles of, or that words.yaml has an entry of.
         seed: of langdetect's draw.
 
     Raises:
-        BadInput: there is a candidate that cannot be told.
+        BadInput: a candidate is in neither, or lacks a neighbour.
     """
     profiled, unprofiled = divide(candidates)
-    split = [[line.split() for line in text.split("\n") if line.split()] for text in texts]
+    lines_of = ([line.lower() if line.isupper() else line for line in text.split("\n")] for text in texts)
+    split = [[words for line in lines if (words := line.split())] for lines in lines_of]
     vocabulary = {
         word: place for place, word in enumerate({word: 0 for text in split for line in text for word in line})
     }
@@ -270,20 +278,24 @@ def read_languages(texts: Sequence[str], candidates: tuple[str, ...], seed: int)
 
 
 @cache
-def _relations(profiled: tuple[str, ...], unprofiled: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """How candidates hang together.
+def _relations(profiled: tuple[str, ...], unprofiled: tuple[str, ...]) -> tuple[np.ndarray, dict[int, int]]:
+    """How candidates are related.
 
     Returns:
-        Whose text langdetect draws as a profiled language, itself and those it is a neighbour of, shape (profiled,
-        candidates); and the place of the candidate that each counts as, shape (candidates,).
+        Which text langdetect draws as a profiled language, that of itself and of those it is a neighbour of, shape
+        (profiled, candidates); and for the place of each older form, the place of the language that it counts as.
     """
     candidates = (*profiled, *unprofiled)
     drawn_as = np.eye(len(profiled), len(candidates), dtype=bool)
-    counts_as = np.arange(len(candidates))
+    older = {}
     for place, code in enumerate(unprofiled, start=len(profiled)):
-        drawn_as[[profiled.index(neighbour) for neighbour in UNPROFILED[code].neighbours], place] = True
-        counts_as[place] = candidates.index(UNPROFILED[code].counts_as or code)
-    return drawn_as, counts_as
+        entry = unprofiled_languages()[code]
+        drawn_as[[profiled.index(neighbour) for neighbour in entry.neighbours], place] = True
+        if entry.counts_as:
+            older[place] = candidates.index(entry.counts_as)
+            drawn_as[:, older[place]] |= drawn_as[:, place]
+            drawn_as[:, place] = False
+    return drawn_as, older
 
 
 def _read(
@@ -297,20 +309,27 @@ def _read(
     """Read one poem from its n-grams, the evidence of its words, and how many of them each line has."""
     if not rows.size:
         return Reading(None, 0.0)
-    by_line = np.add.reduceat(by_word, np.cumsum([0, *sizes[:-1]]))
-    scores = by_line.sum(axis=0) / _OVERLAP
+    by_line = np.add.reduceat(by_word, np.cumsum([0, *sizes[:-1]])) / _OVERLAP
+    drawn_as, older = _relations(profiled, unprofiled)
+    scores = by_line.sum(axis=0)
+    for form, today in older.items():  # the poem is in one of the two throughout, or each line in either
+        throughout = np.logaddexp(scores[today], scores[form])
+        scores[today] = max(throughout, np.sum(np.logaddexp(by_line[:, today], by_line[:, form]) - np.log(2)))
+        scores[form] = -np.inf
     drawn = drawn_probabilities(rows, profiled, seed)
     drawn = np.where(drawn > Detector.PROB_THRESHOLD, drawn, 0.0)  # as langdetect answers
-    drawn_as, counts_as = _relations(profiled, unprofiled)
-    sums = np.where(drawn_as, scores, -np.inf)
-    drawn = drawn @ softmax(sums)  # a language without a profile takes its part of its neighbours'
+    # A language without a profile takes its part of its neighbours'.
+    drawn = drawn @ softmax(np.where(drawn_as, scores, -np.inf))
     # The draw is unsure of text in none of the languages, the sum decides between close ones: each covers the other.
-    probability = np.bincount(counts_as, (drawn + softmax(scores)) / 2)
+    probability = (drawn + softmax(scores)) / 2
     candidates = (*profiled, *unprofiled)
     own = int(probability.argmax())
+    path = stretches(by_line, own, older)
+    if len(set(path)) == 1 and scores[path[0]] - scores[own] < _SWITCH:
+        path = [own] * len(path)  # the sum alone prefers another language, by less than a stretch of it must
     foreign: Counter[str] = Counter()
     foreign_lines = 0
-    for size, place in zip(sizes, counts_as[stretches(by_line)].tolist(), strict=True):
+    for size, place in zip(sizes, path, strict=True):
         if place != own:
             foreign[candidates[place]] += size
             foreign_lines += 1

@@ -67,13 +67,13 @@ def test_a_share_comes_with_its_interval():
     assert share(0, 0) == "–"
 
 
-def test_precision_hangs_on_how_many_poems_do_not_belong():
+def test_precision_depends_on_how_many_poems_do_not_belong():
     assert precision_in_a_corpus(0.9, 0.1, 0.5) == pytest.approx(0.9)
     assert precision_in_a_corpus(1.0, 0.1, 0.01) == pytest.approx(990 / 991)
     assert precision_in_a_corpus(0.9, 0.0, 0.5) == 1.0
 
 
-def test_what_a_reader_found_is_told_with_the_poem_and_changes_no_label():
+def test_what_a_reader_found_comes_with_the_poem_and_changes_no_label():
     doubtful = next(entry for entry in YAML(typ="safe").load(DOUBTFUL) if not entry["belongs"])
     poems = made_up_poems(6).assign(declared_language=lambda table: table["language"], author="Another")
     poems.loc[0, ["author", "title"]] = doubtful["author"], doubtful["title"]

@@ -13,6 +13,8 @@ the window fills with rain,
 and all the spoons my mother drove
 come marching home again."""
 LINES = [
+    "Poem Analysis »", "Ver más poemas de Ana Poe", "¿Te gustó este poema? ¡Compártelo!", "Comentar",
+    "Did you like this poem? Share it!", "Poemas de amor | Poemas cortos | Frases",
     "Share this poem", "Share on Facebook", "Tweet this", "Rate this poem", "Rating: 4.5", "4.5/5 (23 votes)",
     "★★★★☆", "Average rating: 4.2 out of 5", "12 Comments", "No comments", "Comments (3)", "Leave a comment",
     "Read more »", "Read more poems by Ana Poe", "More poems by Ana Poe", "Related poems", "You may also like",

@@ -20,7 +20,7 @@ def test_a_mark_goes_before_and_after_punctuation(mark, word):
             assert clean_text(QUATRAIN.replace(word, marked))[0] == QUATRAIN
 
 
-@pytest.mark.parametrize("mark", ["[1]", "(1)", "*", "†", "²", "{1}"])
+@pytest.mark.parametrize("mark", ["[1]", "(1)", "*", "†", "²", "{1}", "(*)"])
 @pytest.mark.parametrize("gap", ["\n", "\n\n"])
 def test_the_note_behind_a_mark_goes_with_all_of_its_lines(mark, gap):
     marked = QUATRAIN.replace("stove", f"stove{mark}")
@@ -53,6 +53,7 @@ def test_a_note_in_brackets_goes_wherever_it_stands(note, place):
 def test_a_note_that_says_what_it_is_goes_from_the_end(note):
     assert clean_text(f"{QUATRAIN}\n\n{note}")[0] == QUATRAIN
     assert clean_text(f"{QUATRAIN}\n{note}")[0] == QUATRAIN
+    assert clean_text(f"{note}\n\n{QUATRAIN}")[0] == QUATRAIN
 
 
 @pytest.mark.parametrize(

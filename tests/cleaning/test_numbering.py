@@ -11,8 +11,11 @@ come marching home again."""
 
 
 @pytest.mark.parametrize(
-    "mark", "{409}", "{ 12 }", "[Pg 12]", "[Page 12]", "[p. 33]", "[pág. 33]", "[fol. 12r]", "p. 33", "pp. 33-34",
-    "Pág. 33", "- 12 -", "— 12 —", "Page 3 of 12",
+    "mark",
+    [
+        "{409}", "{ 12 }", "[Pg 12]", "[Page 12]", "[p. 33]", "[pág. 33]", "[fol. 12r]", "p. 33", "pp. 33-34",
+        "Pág. 33", "pág.33", "- 12 -", "— 12 —", "Page 3 of 12",
+    ],
 )  # fmt: skip
 def test_the_mark_of_a_page_goes_wherever_it_stands(mark):
     lines = QUATRAIN.split("\n")

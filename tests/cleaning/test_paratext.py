@@ -158,6 +158,7 @@ def test_wrapped_prose_around_the_verse_goes(prose):
         "[First published, Fugitive Rains, 1829.]",
         "[Publicado por primera vez en Lluvias, 1829.]",
         "[From the edition of 1829.]",
+        "[The text of 1829, with the\nspelling of the manuscript.]",
         "(First printed in Fugitive Rains, 1829.)",
         "First published in Fugitive Rains, 1829.",
         "Publicado en La Prensa, 1912",

@@ -1,89 +1,20 @@
-"""Which language a poem is found to be in, and which poems go for it."""
+"""Which poems are kept in which language, and which are rejected."""
 
 from pathlib import Path
 from random import Random
 
-import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from ruamel.yaml import YAML
 
-from benchmarks.language import VERSE as BENCHMARK
 from pipeline import tag
 from pipeline.common.params import Tag, load_params
 from pipeline.common.stage import BadInput
 from pipeline.common.tables import POEM_SCHEMA, ROW_GROUP, read_report, read_table, write_table
-from pipeline.language.detector import (
-    divide,
-    drawn_probabilities,
-    ngrams,
-    own_words,
-    profiles,
-    read_languages,
-    stretches,
-)
-from pipeline.language.unprofiled import UNPROFILED
+from pipeline.language.detector import read_languages
 from pipeline.tag import read_poems, tag_poems, tag_table
+from tests.support.bilingual import ALL, CANDIDATES, SHORT, STANZAS
 
-CANDIDATES = ("en", "es", "fr", "pt", "it", "ca", "de", "nl")
-ALL = (*CANDIDATES, *UNPROFILED)
 PARAMS = Tag(seed=0, candidates=list(CANDIDATES), min_confidence=0.8, max_foreign_share=0.2)
-VERSE = {
-    "en": """
-The baker wakes before the birds
-and lights the oven in the dark;
-he never wastes his breath on words,
-he writes in flour his only mark.
-
-My sister keeps a jar of rain
-upon the sill above the sink
-and every time I come again
-she pours a little out to drink.
-
-We sold the house, we kept the key,
-it opens nothing any more,
-but still at night it speaks to me
-about the hinges of a door.
-
-The ferry leaves at half past eight
-with crates of oranges and mail,
-and those who wave are always late
-and those who leave are always pale.""",
-    "es": """
-El panadero cruza el puente
-cuando la noche aún no se ha ido,
-lleva en las manos, de repente,
-el pan de ayer como un olvido.
-
-Mi abuela guarda en un cajón
-las llaves de una casa ajena
-y cuando llueve en el balcón
-las hace sonar como una pena.
-
-Vendimos todo, hasta la mesa,
-quedó en el muro una herradura;
-y lo que más ahora pesa
-es el vacío que perdura.
-
-El barco sale a medianoche
-cargado de naranjas frías,
-y quien se queda junto al coche
-va repitiendo los días.""",
-    "fr": """
-Le boulanger traverse la place
-avant que le jour ne soit levé,
-il porte sur ses épaules lasses
-le pain que nous avons rêvé.
-
-Ma mère garde dans une armoire
-les clefs d'une maison perdue
-et quand il pleut sur la mémoire
-elle écoute les bruits de la rue.""",
-}
-SHORT = YAML(typ="safe").load(BENCHMARK)
-STANZAS = {code: text.strip().split("\n\n") for code, text in VERSE.items()}
 
 
 def table(texts, declared="en"):
@@ -101,21 +32,6 @@ def read(text, seed=0):
 def reason(text, declared, params=PARAMS):
     _, rejects = tag_poems(table([text], declared), read_poems([text], params), {"en", "es"}, params)
     return None if rejects.empty else rejects.iloc[0]["reason"]
-
-
-@pytest.mark.parametrize(("code", "stanza"), [(code, stanza) for code in STANZAS for stanza in STANZAS[code]])
-def test_four_short_lines_are_enough_to_tell_the_language(code, stanza):
-    reading = read(stanza)
-    assert (reading.language, reading.foreign_share) == (code, 0.0)
-    assert reading.confidence > 0.9
-
-
-def test_a_tag_hangs_on_the_text_and_the_seed_alone():
-    texts = [stanza for stanzas in STANZAS.values() for stanza in stanzas]
-    alone = [read(text) for text in texts]
-    assert read_languages(texts, CANDIDATES, 0) == alone
-    shuffled = Random(1).sample(range(len(texts)), len(texts))
-    assert read_languages([texts[place] for place in shuffled], CANDIDATES, 0) == [alone[place] for place in shuffled]
 
 
 def test_the_tables_are_the_same_for_any_number_of_workers(tmp_path):
@@ -184,34 +100,6 @@ def test_where_the_source_agrees_less_confidence_is_enough():
     assert reason(text, None, strict) == "language unknown"
 
 
-def test_the_draw_says_what_langdetect_says():
-    factory = profiles(CANDIDATES)
-    factory.seed = 0
-    texts = [stanza for stanzas in STANZAS.values() for stanza in stanzas]
-    texts += [
-        "Canta la rana, canta la mañana",
-        "Arma virumque cano, Troiae qui primus",
-        "the sea la mer el mar",
-    ]
-    for text in texts:
-        rows = np.concatenate([ngrams(word, CANDIDATES) for word in text.split()])
-        ours = np.mean([drawn_probabilities(rows, CANDIDATES, seed) for seed in range(40)], axis=0)
-        detector = factory.create()
-        detector.n_trial = 40 * 7
-        detector.append(" ".join(text.split()) + " ")
-        theirs = {found.lang: found.prob for found in detector.get_probabilities()}
-        for code, probability in zip(CANDIDATES, ours, strict=True):
-            assert theirs.get(code, 0.0) == pytest.approx(probability, abs=0.1)
-
-
-def test_a_change_of_language_has_its_price():
-    own, other = np.array([0.0, -100.0]), np.array([-100.0, 0.0])
-    doubtful = np.array([-10.0, 0.0])
-    assert stretches(np.array([own, doubtful, own])) == [0, 0, 0]
-    assert stretches(np.array([own, other, own])) == [0, 1, 0]
-    assert stretches(np.array([own, own, other, other])) == [0, 0, 1, 1]
-
-
 def test_the_report_has_the_confusion_matrix_and_who_disagrees(tmp_path):
     poems = table([STANZAS["en"][0], STANZAS["es"][0], STANZAS["fr"][0]])
     write_table(poems, tmp_path / "poems.parquet", POEM_SCHEMA)
@@ -227,77 +115,11 @@ def test_a_candidate_without_a_profile_is_named():
         read_poems(["a"], PARAMS.model_copy(update={"candidates": ["en", "xx"]}))
 
 
-@pytest.mark.parametrize(("kind", "code"), [("Galician", "gl"), ("Latin", "la"), ("Scots", "sco")])
-def test_a_language_that_langdetect_has_no_profile_of_is_told_by_its_own_words(kind, code):
-    found = [reading.language for reading in read_languages(SHORT[kind]["development"], ALL, 0)]
-    assert found.count(code) >= 0.9 * len(found)
-
-
-@pytest.mark.parametrize(("kind", "code"), [("old Spanish", "es"), ("English of old or of the country", "en")])
-def test_old_and_rural_verse_stays_in_its_language(kind, code):
-    found = [
-        (reading.language, reading.foreign_share) for reading in read_languages(SHORT[kind]["development"], ALL, 0)
-    ]
-    assert found.count((code, 0.0)) >= 0.9 * len(found)
-
-
-@pytest.mark.parametrize("kind", ["Portuguese", "Galician", "Catalan", "Latin"])
-def test_words_of_old_spanish_let_none_of_its_neighbours_through(kind):
-    found = [reading.language for reading in read_languages(SHORT[kind]["development"], ALL, 0)]
-    assert "es" not in found
-
-
-def test_what_its_old_words_alone_explain_counts_as_spanish():
-    text = "Fizo fazer la muger una carta,\ndixol al fijo."
-    without = tuple(code for code in ALL if code != "osp")
-    assert read_languages([text], without, 0)[0].language != "es"
-    reading = read_languages([text], ALL, 0)[0]
-    assert (reading.language, reading.foreign_language) == ("es", None)
-    assert reading.confidence > 0.5
-
-
-@settings(deadline=None, max_examples=50)
-@given(st.lists(st.sampled_from([*STANZAS["es"], *SHORT["old Spanish"]["development"][:6]]), min_size=1, max_size=6))
-def test_old_and_modern_spanish_are_no_mixture(stanzas):
-    reading = read_languages(["\n\n".join(stanza.strip() for stanza in stanzas)], ALL, 0)[0]
-    assert (reading.language, reading.foreign_language) == ("es", None)
-
-
-@settings(deadline=None, max_examples=50)
-@given(
-    st.lists(
-        st.sampled_from([verse for entry in SHORT.values() for verse in entry["development"]]), min_size=1, max_size=4
-    )
-)
-def test_a_reading_names_a_language_and_never_an_older_form_of_one(stanzas):
-    reading = read_languages(["\n\n".join(stanzas)], ALL, 0)[0]
-    assert {reading.language, reading.foreign_language} <= {*ALL, None} - {"osp"}
-    assert 0 < reading.confidence < 1 + 1e-9
-
-
 def test_a_stanza_of_scots_makes_an_english_poem_a_mixture():
     scots = SHORT["Scots"]["development"][0].strip()
     text = "\n\n".join([*STANZAS["en"][:2], scots, STANZAS["en"][2]])
     assert reason(text, "en") is None
     assert reason(text, "en", PARAMS.model_copy(update={"candidates": list(ALL)})) == "mixed languages"
-
-
-def test_words_are_looked_up_whatever_stands_around_them():
-    for word in ("frae", "Frae,", "“frae!”", "didna’", "blude-red", "NICHT"):
-        assert own_words(word, ("sco",)) == (True,), word
-    for word in ("from", "night", "—", "3"):
-        assert own_words(word, ("sco",)) == (False,), word
-    assert own_words("xardín", ("gl", "sco")) == (True, False)
-
-
-def test_languages_without_a_profile_are_entries_of_their_own():
-    profiled, unprofiled = divide(ALL)
-    assert (profiled, unprofiled) == (CANDIDATES, tuple(UNPROFILED))
-    for code, entry in UNPROFILED.items():
-        words = entry.words.split()
-        assert set(entry.neighbours) <= set(profiled), code
-        assert entry.counts_as in (None, *entry.neighbours), code
-        assert words == list(dict.fromkeys(word.lower() for word in words)), code
 
 
 def test_a_candidate_without_its_neighbours_is_named():
