@@ -193,7 +193,7 @@ class Layout:
 
 
 def _is_mark(element: HtmlElement) -> bool:
-    """Whether an element within a line is the number of a line or a page, by its class, or the raised mark of a note."""
+    """Whether an element within a line is the raised mark of a note, or by its class a line's or a page's number."""
     if element.tag == "sup":
         return NOTE_MARK.fullmatch(element.text_content()) is not None
     if element.tag not in INLINE or NUMBER_CLASS.search(element.get("class", "").lower()) is None:

@@ -144,9 +144,7 @@ def test_blocks_inside_of_others_count_once_and_the_page_stays_as_it_is():
     assert joined_verse([], "i") == ""
 
 
-@pytest.mark.parametrize(
-    "name", ["numeroPagina", "line-number", "lineno", "ws-poem-left-verse-num", "verso_num", "page"]
-)
+@pytest.mark.parametrize("name", ["numeroPagina", "line-number", "lineno", "ws-poem-left-verse-num", "verso_num"])
 def test_a_number_whose_class_says_so_is_no_verse(name):
     mark = f'<span class="{name}">[12]</span>'
     assert lines_in(f"{mark}The kettle sings<br>upon the hob{mark}") == "The kettle sings|upon the hob"
