@@ -105,7 +105,7 @@ def compose_unicode(text: str) -> str:
 
 
 def literal_line_breaks(text: str) -> str:
-    """In a text without line breaks, a literal `\\n` or, between verses, `/` or ` | ` becomes one; `//` parts stanzas."""
+    """In a text of one line, a literal `\\n` or, between verses, `/` or ` | ` becomes one; `//` parts stanzas."""
     broken = text.strip()
     if "\n" in broken:
         return text
