@@ -24,7 +24,7 @@ from scrapers.initials import MARK, is_initial, join_initials, letter_of
 
 NO_TEXT = (
     "style, script, noscript, template, iframe, object, svg, audio, video, canvas, form, button, select, textarea,"
-    "head, rp, rt"
+    "head, rp, rt, .sr-only, .screen-reader-text, .visually-hidden"
 )
 HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 # A browser leaves space around these, and none around those.
@@ -32,11 +32,14 @@ LOOSE = HEADINGS | {"pre", "blockquote", "table", "ul", "ol", "dl", "figure", "h
 TIGHT = {"div", "li", "dd", "dt", "tr", "td", "th", "tbody", "thead", "tfoot", "caption", "center", "main", "header"}
 TIGHT |= {"footer", "aside", "nav", "address", "figcaption", "details", "summary", "l"}
 BLOCKS = LOOSE | TIGHT | {"p"}
+INLINE = {"span", "a", "small", "b", "i", "em", "strong", "font"}
 LISTS = {"ul", "ol", "dl"}
 LINE_CLASS = re.compile(r"(?:^|[-_])(?:line|linea|línea|verso|verseline)$")
 NO_MARGIN = re.compile(r"(?<![-\w])margin\s*:\s*0(?:px|pt|em)?(?:\s+0(?:px|pt|em)?)?\s*(?:!important)?\s*(?:;|$)")
 BLANK = re.compile(r"[\s\u200b\u2060\ufeff]*")
 NUMBER = re.compile(r"\W*\d+\W*")
+NUMBER_CLASS = re.compile(r"num|line-?no|pag(?:e|ina)?s?(?:$|[-_\s])")
+NOTE_MARK = re.compile(r"\W*\d{1,3}\W*|\W*[*†‡§¶]+\W*")
 STANZA_CLASS = re.compile(r"(?:^|[-_])(?:stanza|estrofa|strophe)(?:[-_]?\d+)?$")
 
 
@@ -158,7 +161,7 @@ class Layout:
 
     def child_pieces(self, child: HtmlElement, white_space: str) -> Iterator[str | Block]:
         style = self.style(child)
-        if child in self.left_out or is_hidden(child, style):
+        if child in self.left_out or is_hidden(child, style) or _is_mark(child):
             return
         if child.tag == "br":
             yield "\n"
@@ -221,6 +224,15 @@ def _joined_lines(laid_out: list[tuple[HtmlElement, str]]) -> str:
         lines.append(text)
         around = root.getparent()
     return stanzas(lines)
+
+
+def _is_mark(element: HtmlElement) -> bool:
+    """Whether an element within a line is the raised mark of a note, or by its class a line's or a page's number."""
+    if element.tag == "sup":
+        return NOTE_MARK.fullmatch(element.text_content()) is not None
+    if element.tag not in INLINE or NUMBER_CLASS.search(element.get("class", "").lower()) is None:
+        return False
+    return NUMBER.fullmatch(element.text_content()) is not None
 
 
 def _kind(element: HtmlElement) -> str:

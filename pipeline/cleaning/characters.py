@@ -23,7 +23,8 @@ _FTFY = ftfy.TextFixerConfig(
 _LINE_BREAK = re.compile("\r+\n|[\n\r\v\f\x1c-\x1e\u2028\u2029]|(?<![ÂÃÅâ])\x85")  # Ã\x85 is Å, wrongly decoded
 _ODD_BREAK = re.compile("[\r\v\f\x1c-\x1e\u2028\u2029\x85]")
 _LITERAL_BREAK = re.compile(r"(?:\\+r)?\\+n|\\+r(?![a-z])")
-_SLASH = re.compile(r"[ \t]+(/(?:[ \t]*/)?)[ \t]+")
+_SLASH = re.compile(r"[ \t]+(([/|])(?:[ \t]*\2)?)[ \t]+")
+_TIGHT_SLASH = re.compile(r"(?<=[^\s\d/])(/{1,2})(?=[^\s\d/])")
 _TYPICAL = re.compile("[\x00-\x7fÁÉÍÓÚÜÑáéíóúüñïç¡¿«»—–“”‘’…\ufffd]*")
 _RARE = re.compile("[^\x00-\u017f\u1e00-\u2bff\ufffd]")  # beyond the letters of Western Europe, punctuation and symbols
 _ACCENTS = frozenset("\u0300\u0301\u0302\u0303\u0308\u0327")  # that compose with a letter
@@ -104,16 +105,19 @@ def compose_unicode(text: str) -> str:
 
 
 def literal_line_breaks(text: str) -> str:
-    """In a text without line breaks, a literal `\\n` or, between verses, ` / ` becomes one; ` // ` parts stanzas."""
+    """In a text of one line, a literal `\\n` or, between verses, `/` or ` | ` becomes one; `//` parts stanzas."""
     broken = text.strip()
     if "\n" in broken:
         return text
     if "\\" in broken:
         broken = _LITERAL_BREAK.sub("\n", broken).strip()
-    if "\n" not in broken and broken.count(" /") > 1:
-        verses = [verse.split() for verse in _SLASH.split(broken)[::2]]
-        if len(verses) > 2 and sum(map(len, verses)) >= 2 * len(verses):  # `and / or / not` are alternatives
-            broken = _SLASH.sub(lambda slash: "\n" if slash[1] == "/" else "\n\n", broken)
+    if "\n" not in broken and max(broken.count(" /"), broken.count(" |"), broken.count("/")) > 1:
+        slash = _SLASH if _SLASH.search(broken) else _TIGHT_SLASH
+        verses = [verse.split() for verse in slash.split(broken)[:: slash.groups + 1]]
+        # `and / or / not` are alternatives, and so is a word between two slashes without spaces.
+        shortest = 2 if slash is _TIGHT_SLASH else 0
+        if len(verses) > 2 and sum(map(len, verses)) >= 2 * len(verses) and len(min(verses, key=len)) >= shortest:
+            broken = slash.sub(lambda mark: "\n" if len(mark[1]) == 1 else "\n\n", broken)
     return text if broken == text.strip() else broken
 
 

@@ -55,8 +55,12 @@ subscribe(?: (?:to|for|now|via)\b...)?\W*|(?:join|get) (?:our|the) .{0,20}newsle
 (?:privacy|cookie) policy...|terms of (?:use|service)...|(?:aviso|nota) legal...
 pol[íi]tica de (?:privacidad|cookies)...
 (?:accept|we use|this (?:web)?site uses|usamos|utilizamos|aceptar|este sitio \w+) .{0,20}cookies.{0,120}
-(?:last )?updated on ...|click here\b...|(?:haz|haga) clic\b...
+(?:last )?updated(?: on|:) ...|(?:last )?updated [a-z]+ \d...
+[úu]ltima (?:actualizaci[óo]n|modificaci[óo]n)\s*:...|click here\b...|(?:haz|haga) clic\b...
 volver (?:arriba|al (?:[íi]ndice|inicio|men[úu]|listado)|a (?:la portada|poemas|la lista|los poemas))(?: de ...)?
+(?:add|a[ñn]adir|agregar) (?:to|a) (?:(?:your|my|tus|mis) )?(?:favou?rites|favoritos)|copy link|copiar enlace
+permalink|enlace permanente|(?:analysis|an[áa]lisis) (?:of|del?) (?:this |the |este )?(?:poem|poema)
+powered by ...|autoplay next video|autor(?:a)? del poema\s*:...|(?:loading|cargando)\s?(?:\.{3}|…)
 ir (?:arriba|al inicio|a la navegaci[óo]n)|iniciar sesi[óo]n
 (?:poema|p[áa]gina|cap[íi]tulo) (?:anterior|siguiente)|(?:anterior|siguiente) (?:poema|p[áa]gina)
 (?:compartir|comp[áa]rtelo|comparte) (?:en|por|v[íi]a) SITE\W*|(?:compartir|comparte) con tus amigos\W*
@@ -77,6 +81,7 @@ _WRITTEN_OUT = re.sub(r"THING_ON|THING|KIND|SITE|\.\.\.", lambda short: _SHORT[s
 _CLEAR = re.compile(f"{_ARROWS}(?:{_WRITTEN_OUT.replace(chr(10), '|')}){_ARROWS}:?", re.IGNORECASE)
 # The first words of all these that begin with a letter: to look one up takes a tenth of the time.
 _FIRST_WORDS = """
+analysis analisis análisis autora autoplay cargando copiar copy enlace loading permalink powered ultima última
 about accept aceptar acerca add added advertisement advertisements agrega agregado agregar all anade anadir analyse
 analyze anterior anuncio author authors autor autores average aviso añade añadir back be best bookmark califica
 calificacion calificación capitulo capítulo cargar cite click comenta comentar comentarios comment comments comparte
@@ -151,6 +156,7 @@ def _without_furniture(text: str) -> str:
             or (legal and any(sign in line.lower() for sign in legal) and _LEGAL.search(line))
         )
     }
+    dropped -= {number for number in dropped if _goes_on(lines, number)}
     dropped |= _foot(lines, dropped)
     for order in (range(len(lines)), range(len(lines) - 1, -1, -1)):
         dropped |= _edge(order, lines, dropped)
@@ -160,6 +166,14 @@ def _without_furniture(text: str) -> str:
 def _is_clear(line: str) -> bool:
     """Whether a line is the page's wherever it stands."""
     return len(line) < 140 and _CLEAR.fullmatch(line.strip()) is not None
+
+
+def _goes_on(lines: Sequence[str], number: int) -> bool:
+    """Whether a line is the first half of a sentence: words alone, and verse right below goes on in lower case."""
+    below = lines[number + 1].strip() if number + 1 < len(lines) else ""
+    if not below[:1].islower() or not lines[number].strip()[-1:].isalpha() or _LEGAL.search(lines[number]):
+        return False
+    return not (_is_clear(below) or _BUTTON.fullmatch(below) or _LABEL.fullmatch(below))
 
 
 def _edge(order: Iterable[int], lines: Sequence[str], clear: set[int]) -> set[int]:
@@ -172,6 +186,8 @@ def _edge(order: Iterable[int], lines: Sequence[str], clear: set[int]) -> set[in
         if number not in clear:
             after = order.step  # towards the verse
             apart = not 0 <= number + after < len(lines) or not lines[number + after].strip()
+            if _goes_on(lines, number):
+                break
             if not (_BUTTON.fullmatch(line) and not line.strip("[]().").isdigit()) and not (
                 apart and _LABEL.fullmatch(line)
             ):

@@ -8,7 +8,8 @@ from pipeline.cleaning.typography import plain_words
 _SURNAME_FIRST = re.compile(
     r"([^,()]+), (?!(?:Jr|Sr|Esq|I{2,3}|Lady|Lord|Earl|Duke|Baron|Count|Conde|Duque)\b)([^,()]+)"
 )
-_BY = re.compile(r"^(?:by|de|por|from) ")
+_BY = re.compile(r"^(?:(?:a )?(?:poem|poema) (?=by|de|por))?(?:by|de|por|from|autora?|author|poet|poeta) ")
+_DASH = ("—", "–", "-", "~")
 _GOES_ON = tuple(",;:—–-")
 _SPANISH = re.compile(r"\b(?:de|del|el|la|los|las|un|una|y|en|que|al|mi|su|con|por)\b")
 
@@ -20,7 +21,7 @@ def natural_order(name: str | None) -> str | None:
 
 
 def drop_repeated_heading(text: str, title: str | None, author: str | None) -> str:
-    """Drop the title and the author where the text repeats them as a heading before the poem.
+    """Drop the title and the author where the text repeats them as a heading, and the author's name as a signature.
 
     Many poems are titled by their first line, so a title goes only where it stands apart: as a stanza of its own that
     does not come again, right above the author, or in capitals; and where nothing says that it is verse.
@@ -30,7 +31,14 @@ def drop_repeated_heading(text: str, title: str | None, author: str | None) -> s
     names = {key for key in (author_key, _key(natural_order(author))) if key}
 
     def is_author(line: str) -> bool:
-        return _BY.sub("", _key(line)) in names
+        key = _key(line)
+        if title_key and key.startswith(f"{title_key} "):  # `The Lamp, by Ann Lee`
+            key = key[len(title_key) + 1 :]
+        return _BY.sub("", key) in names
+
+    while len(lines) > 3 and is_author(lines[-1]) and (not lines[-2].strip() or lines[-1].startswith(_DASH)):
+        text = "\n".join(lines[:-1]).rstrip("\n")
+        lines = text.strip("\n").split("\n")
 
     def is_title(line: str) -> bool:
         return bool(title_key) and _key(line) == title_key

@@ -9,7 +9,12 @@ _HTML = re.compile("[<&]")
 _ENTITY = re.compile(
     r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});|&(?:nbsp|[mn]dash|hellip|[lr][sd]?quo)(?![\w;])"
 )
-_HIDDEN = re.compile(r"<(script|style)\b[^<>]*>.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
+_HIDDEN = re.compile(
+    r"<(script|style|title)\b[^<>]*>.*?</\1\s*>|<ref\b[^<>]*/>|<ref\b[^<>]*>.*?</ref\s*>|<!--.*?-->",
+    re.IGNORECASE | re.DOTALL,
+)
+_STANZA_END = re.compile(r"</p\s*>\s*(?=<p\b)", re.IGNORECASE)
+_BREAK = re.compile(r"<br\b", re.IGNORECASE)
 _BLOCKS = "p|div|li|tr|dd|dt|h[1-6]|blockquote|section|article|l|lg|line|verse|stanza"
 _BREAKING_TAG = re.compile(
     r"[ \t]*<(?:br\b[^<>\n]{0,80}>(?:</\s*br\s*>)?"
@@ -34,12 +39,14 @@ _REMNANTS = (
     (re.compile(r"\[\[(?:file|image|archivo|imagen|category|categor[íi]a):[^\[\]\n]*\]\]", re.I), ""),
     (re.compile(r"\[\[(?:[^\[\]|\n]*\|)?([^\[\]|\n]*)\]\]"), r"\1"),
     (re.compile(r"\{\{(?:sc|small-?caps|uc|larger|smaller|c|center|italic)\|([^{}|\n]*)\}\}", re.I), r"\1"),
+    (re.compile(r"\{\{(?:di|drop ?initial|letra ?capital|capitular|inicial)\|([^{}|\n]*)[^{}\n]*\}\} ?", re.I), r"\1"),
     (re.compile(r"\{\{[^{}\n]*\}\}"), ""),
+    (re.compile(r"\A\s*\{\{(?:p?poem|poema|verse|versos?)\s*\|([^{}]*)\}\}\s*\Z", re.I), r"\1"),
     (re.compile(r"'''([^'\n]+)'''"), r"\1"),
     (re.compile(r"^(={2,6}) *([^=\n]*[^=\s]) *\1$", re.MULTILINE), r"\2"),
     (re.compile(r"^#{1,6} +(?=\S)", re.MULTILINE), ""),
 )
-_QUOTED = re.compile(r"^> ?", re.MULTILINE)
+_QUOTED = {">": re.compile(r"^> ?", re.MULTILINE), ":": re.compile(r"^:+ ?", re.MULTILINE)}  # in mail, in wikis
 _HARD_BREAK = re.compile(r" *\\$", re.MULTILINE)
 
 
@@ -53,6 +60,8 @@ def unescape_html(text: str) -> str:
 
     def once(text: str) -> str:
         if "<" in text:
+            if _BREAK.search(text):  # then lines end there, and a paragraph is a stanza
+                text = _STANZA_END.sub("</p>\n\n", text)
             text = _TAG.sub("", _BREAKING_TAG.sub("\n", _HIDDEN.sub("", text)))
         return _ENTITY.sub(lambda match: html.unescape(match[0]), text)
 
@@ -68,8 +77,8 @@ def remove_markup(text: str) -> str:
         for remnant, words in _REMNANTS:
             text = remnant.sub(words, text)
         lines = [line for line in text.split("\n") if line.strip()]
-        if lines and all(line.startswith(">") for line in lines):
-            text = _QUOTED.sub("", text)
+        if lines and (mark := lines[0][0]) in _QUOTED and all(line.startswith(mark) for line in lines):
+            text = _QUOTED[mark].sub("", text)
         return _HARD_BREAK.sub("", text) if sum(line.endswith("\\") for line in lines) > 1 else text
 
-    return until_stable(once, text) if text[:1] in ("#", ">") or any(sign in text for sign in _SIGNS) else text
+    return until_stable(once, text) if text[:1] in ("#", ">", ":") or any(sign in text for sign in _SIGNS) else text

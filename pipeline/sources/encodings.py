@@ -20,9 +20,16 @@ _SIGNATURES = (
     (b"PAR1", "a Parquet file"),
     (b"\xd0\xcf\x11\xe0", "an old Excel or Word document"),
     (b"SQLite format 3", "an SQLite database"),
+    (b"{\\rtf", "an RTF document"),
+    (b"version https://git-lfs.github.com/spec", "a pointer of Git LFS to a file that was not fetched"),
     (b"\x89PNG", "an image"),
     (b"\xff\xd8\xff", "an image"),
 )
+_REMEDY = "Give it the ending of its format, or export it as CSV"
+_REMEDIES = {
+    "a pointer of Git LFS to a file that was not fetched": "Fetch it with `git lfs pull`",
+    "an RTF document": "Save it as plain text",
+}
 _CANDIDATES = ("utf-8", "cp1252", "iso8859-15", "mac_roman", "cp850")
 # What Spanish, English and their neighbours write beyond ASCII; a wrong encoding gives other signs in other places.
 _USUAL = set("áéíóúüñçàèìòùâêîôûäëïöãõÁÉÍÓÚÜÑÇÀÈÌÒÙÂÊÎÔÛÄËÏÖ¡¿«»‘’“”–—…ªº°·´©\xa0æœßÆŒ•§€")
@@ -62,7 +69,7 @@ def check_is_text(head: bytes, encoding: str, place: str) -> None:
     if kind is None and not encoding.startswith(("utf-16", "utf-32")) and head.count(0) > len(head) / 50:
         kind = "binary"
     if kind:
-        raise BadInput(place, f"the file is {kind}, not text", "Give it the ending of its format, or export it as CSV")
+        raise BadInput(place, f"the file is {kind}, not text", _REMEDIES.get(kind, _REMEDY))
 
 
 def undecodable(content: bytes, encoding: str, place: str, key: str) -> BadInput:

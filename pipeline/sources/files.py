@@ -3,13 +3,14 @@
 import glob
 import gzip
 import io
+import json
 import lzma
 import re
 import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -19,7 +20,7 @@ from pipeline.common.params import Columns, FilesSource
 from pipeline.common.stage import BadInput
 from pipeline.sources.encodings import HEAD, check_encoding, check_is_text, find_encoding, undecodable
 from pipeline.sources.nested import json_rows
-from pipeline.sources.paperwork import is_paperwork, why_no_poem, why_unread
+from pipeline.sources.paperwork import is_paperwork, why_list, why_no_poem, why_unread
 from pipeline.sources.records import Record, Row, record_maker
 from pipeline.sources.tables import csv_rows, parquet_rows
 
@@ -33,6 +34,7 @@ FORMATS = {
     ".txt": "text",
 }
 TEXT_FILE = Columns(text="text", title="title")
+_GZ = re.compile(r"\.gz$", re.IGNORECASE)
 _SYSTEM = {"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini", "$RECYCLE.BIN"}
 _BROKEN = (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, NotImplementedError)
 Skip = Callable[[str, str], None]
@@ -57,13 +59,13 @@ class File:
     @property
     def name(self) -> PurePosixPath:
         """Its name without `.gz`."""
-        return PurePosixPath(PurePosixPath(self.label).name.removesuffix(".gz"))
+        return PurePosixPath(_GZ.sub("", PurePosixPath(self.label).name))
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
         """Open its bytes, decompressed."""
         with self.raw() as file:
-            if self.label.endswith(".gz"):
+            if _GZ.search(self.label):
                 with gzip.open(file) as inner:
                     yield inner
             else:
@@ -108,7 +110,7 @@ def read_files(source: FilesSource, name: str, skip: Skip = lambda file, reason:
         for number, row in enumerate(rows_of(file, kind, source, key), start=1):
             if kind != "text":
                 yield make(row, f"{file.label}#{number}")
-            elif not file.named and (reason := why_no_poem(row["text"])):
+            elif not file.named and (reason := why_no_poem(row["text"]) or why_list(row["text"])):
                 leave_out(file, reason)
             else:
                 read = True
@@ -167,11 +169,12 @@ def _members(path: Path, label: str) -> Iterator[File]:
         raise BadInput(str(path), f"not a whole zip archive: {error}", "Fetch or pack it again") from error
     with archive:
         for entry in sorted(archive.infolist(), key=lambda entry: entry.filename):
-            if not entry.filename or entry.is_dir() or is_hidden(entry.filename):
+            if not entry.filename or entry.is_dir() or is_hidden(entry.filename.replace("\\", "/")):
                 continue
             if entry.flag_bits & 1:
                 raise BadInput(f"{path}: {entry.filename}", "encrypted", "Unpack it, and name the folder")
-            yield File(f"{path}: {entry.filename}", f"{label}/{entry.filename}", partial(_open_entry, archive, entry))
+            name = entry.filename.replace("\\", "/")  # as some programs for Windows write it
+            yield File(f"{path}: {entry.filename}", f"{label}/{name}", partial(_open_entry, archive, entry))
 
 
 def _open_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> BinaryIO:
@@ -183,7 +186,9 @@ def _open_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> BinaryIO:
 
 def is_hidden(label: str) -> bool:
     """Whether a path is the system's own, not the user's: `._poem.txt`, `.ipynb_checkpoints/`, `__MACOSX/`."""
-    return any(part.startswith((".", "~$")) or part in _SYSTEM for part in PurePosixPath(label).parts)
+    return any(
+        (part.startswith((".", "~$")) and part != "..") or part in _SYSTEM for part in PurePosixPath(label).parts
+    )
 
 
 def format_of(file: File, source: FilesSource) -> str | None:
@@ -214,7 +219,7 @@ def rows_of(file: File, kind: str, source: FilesSource, key: str, whole: bool = 
                     table = opened if on_disk else io.BytesIO(opened.read())
                     yield from parquet_rows(table, wanted or None, file.place, key)
             case "text":
-                yield from _text_rows(file, source)
+                yield from _text_rows(file, source, key)
             case "csv":
                 open_text = partial(opened_as_text, file, source.encoding)
                 yield from csv_rows(open_text, source.header, wanted, file.place, key)
@@ -256,18 +261,33 @@ def opened_as_text(file: File, declared: str, newline: str = "") -> Iterator[Tex
             yield text
 
 
-def _text_rows(file: File, source: FilesSource) -> Iterator[Row]:
+def _text_rows(file: File, source: FilesSource, key: str) -> Iterator[Row]:
     """The poem of a text file, or its poems where a separator stands between them."""
     with file.open() as opened:
         content = opened.read()
     encoding = find_encoding(content[:HEAD], source.encoding)
     check_is_text(content[:HEAD], encoding, file.place)
     text = content.decode(encoding)
+    if text.lstrip("\ufeff \r\n\t")[:1] in ("[", "{") and _is_json(text):
+        raise BadInput(file.place, "the text is JSON", f"Set {key}.format to json")
     if source.separator is None:
         yield from [{"text": text, "title": file.name.stem}] if text else []
         return
-    for poem in split_poems(text, source.separator):
-        yield {"text": poem}
+    poems = split_poems(text, source.separator)
+    if file.named and len(poems) == 1:
+        problem = f"the separator {source.separator!r} stands nowhere between two poems"
+        raise BadInput(file.place, problem, f"Correct {key}.separator, or leave it out if the file is one poem")
+    yield from ({"text": poem} for poem in poems)
+
+
+def _is_json(text: str) -> bool:
+    """Whether a text is an array or objects of JSON, or begins with a line that is one."""
+    for part in (text, text.strip().partition("\n")[0]):
+        with suppress(ValueError, RecursionError):
+            found = json.loads(part.lstrip("\ufeff"))
+            items = found if isinstance(found, list) else [found]
+            return any(isinstance(item, dict | str) for item in items)
+    return False
 
 
 def split_poems(text: str, separator: str) -> list[str]:
@@ -279,7 +299,7 @@ def split_poems(text: str, separator: str) -> list[str]:
     """
     text = re.sub("\r+\n|\r", "\n", text)
     if "\n" in separator:
-        poems = text.split(separator)
+        poems = re.sub(r"^[^\S\n]+$", "", text, flags=re.MULTILINE).split(separator)  # blank lines may hold spaces
     else:
         poems = re.split(rf"^[^\S\n]*{re.escape(separator.strip())}[^\S\n]*$", text, flags=re.MULTILINE)
     return [poem.strip("\n") for poem in poems if poem.strip()]

@@ -23,9 +23,9 @@ _NAMES = {
     "da": "dan danish danés dansk",
     "de": "deu ger german alemán deutsch",
     "el": "ell gre greek griego ελληνικά",
-    "en": "eng english inglés ingles",
+    "en": "eng english inglés ingles anglais englisch inglese",
     "eo": "epo esperanto",
-    "es": "spa spanish español castellano castilian",
+    "es": "spa spanish español española castellano castilian espagnol spanisch spagnolo espanhol",
     "eu": "eus baq basque vasco euskera euskara",
     "fa": "fas per persian farsi persa فارسی",
     "fi": "fin finnish finés finlandés suomi",
@@ -63,6 +63,13 @@ _NAMES = {
 _UNDECLARED = {"und", "unk", "unknown", "undetermined", "mul", "other", "otro", "desconocido"}
 
 
+# What stands before or after a name: `British English`, `Lengua española`, `English language`.
+_AROUND_A_NAME = re.compile(
+    r"^(?:lang(?:uage)?\s*[:=]\s*|(?:british|american|us|uk|canadian|australian|mexican|latin american|european|modern"
+    r"|early modern|lengua|idioma)\s+)(?=[a-z])|(?<=[a-z])\s+(?:language|lengua|idioma)$"
+)
+
+
 def _key(name: str) -> str:
     plain = unicodedata.normalize("NFD", name.strip().casefold())
     return "".join(sign for sign in plain if not unicodedata.combining(sign))
@@ -80,12 +87,15 @@ def language_code(name: str) -> str | None:
     Raises:
         ValueError: no such language is known.
     """
-    key = _key(name)
+    key = _AROUND_A_NAME.sub("", _key(name))
     if key in _UNDECLARED:
         return None
     for part in (key, re.split(r"[\s(_/,;-]", key)[0]):  # `en-US`, `English (UK)`
         if found := _BY_NAME.get(part):
             rest = key[len(part) :].strip()
-            if not rest or re.fullmatch(r"[-_][a-z0-9_-]{2,12}|\(.*\)", rest):
+            if not rest or re.fullmatch(r"[-_][a-z0-9_.-]{2,16}|\(.*\)|(?:de|of) .*", rest):
                 return found
+    parts = [part.strip() for part in re.split(r"[;/,|]", key)]
+    if len(parts) > 1 and len(codes := set(map(language_code, parts))) == 1:
+        return codes.pop()
     raise ValueError(name)

@@ -1,6 +1,7 @@
 """Files that stand among poems and are none: licences, lists, and formats that are not read."""
 
 import re
+from itertools import pairwise
 from pathlib import PurePosixPath
 
 _UNREAD = {
@@ -17,8 +18,9 @@ _UNREAD = {
 _PAPERS = {
     **dict.fromkeys(["license", "licence", "copying", "licencia"], "a licence, by its name"),
     **dict.fromkeys(["readme", "léeme", "leeme"], "a readme, by its name"),
-    "requirements": "a list of packages, by its name",
+    **dict.fromkeys(["requirements", "requirements-dev", "cmakelists"], "a list of packages, by its name"),
     **dict.fromkeys(["changelog", "contributing", "code_of_conduct"], "a project's papers, by its name"),
+    **dict.fromkeys(["contributors", "checksums"], "a list, by its name"),
 }
 _METADATA = {"dataset-metadata", "dataset_infos", "dataset_info", "dataset_dict", "package", "croissant"}
 # What only the body of a licence says; a line under a poem that names its licence has none of it.
@@ -41,7 +43,9 @@ _LICENCE_WORDS = (
 )
 _LIST_SIGNS = ("=", ">", "<", "~", "!=", "@", "http", "www.")
 _PACKAGE = re.compile(r"[\w.\-\[\],]+\s*(?P<version>(?:[=<>~!]=|[<>@])\s*\S+)?(?:\s*[#;].*)?")
-_ADDRESS = re.compile(r"(?:https?://|www\.)\S+")
+_ADDRESS = re.compile(r"(?:https?://|www\.)\S+|(?:[^@<>]{1,60}\s)?<?[\w.+-]+@[\w-]+\.[\w.]+>?")
+_FILE = re.compile(r"(?:[0-9a-f]{32,128}\s+\*?)?[\w./ -]{1,80}\.(?:txt|csv|json|md|html?|pdf|py|xml|jpe?g|png|zip)")
+_CONTENTS = re.compile(r".*\w\W*(?:\. ?){3,}\s*(?:\d{1,4}|[ivxlc]{1,8})")
 _MOST = 0.7  # of the lines of a list
 
 
@@ -73,6 +77,21 @@ def why_no_poem(text: str) -> str | None:
     if sum(bool(_ADDRESS.fullmatch(line)) for line in lines) > _MOST * len(lines):
         return "a list of addresses"
     return None
+
+
+def why_list(text: str) -> str | None:
+    """Why a text is not a poem but a list of files, of contents or of words; None where it may be one."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()][:200]
+    if any(line.lower().startswith("user-agent:") for line in lines[:3]):
+        return "a site's rules for robots"
+    if len(lines) < 3:
+        return None
+    for kind, pattern in (("files", _FILE), ("contents", _CONTENTS)):
+        begins = any(map(pattern.fullmatch, lines[:3]))
+        if begins and sum(bool(pattern.fullmatch(line)) for line in lines) > _MOST * len(lines):
+            return f"a list of {kind}"
+    is_sorted = len(lines) > 9 and all(first < second for first, second in pairwise(lines))
+    return "a list of words" if is_sorted and all(map(str.isalpha, lines)) else None
 
 
 def _paperwork(name: PurePosixPath) -> str | None:

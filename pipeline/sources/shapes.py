@@ -6,12 +6,16 @@ import math
 import re
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 _MISSING = {"nan", "none", "n/a", "#n/a", "null", "<na>", "nat", r"\n"}  # the last is MySQL's \N
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # JSON can name one, UTF-8 cannot hold it
 _EXCEL_BREAK = re.compile("_x000[dD]_(?=\r?\n|$)|(_x000[dDaA]_)")
 _STRING = r"""[bu]?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+# A string as Python or JSON writes it, where a `\n` is in it.
+_QUOTED = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*\"""")
+_CUT_SHORT = re.compile(r"""\s*\[+['"][^\0]*['"\]],?\s+\.\.\.,?\s+['"\[]""")
 _BYTES = re.compile(r"""b(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.DOTALL)
 # What a list's text is made of, as Python and numpy write it: ['a', 'b'], ['a' 'b'], [array(['a'], dtype=object)].
 _TOKEN = re.compile(
@@ -38,6 +42,12 @@ def text_of(value: Any) -> str | None:
         start = value.lstrip()[:7]
         if start.startswith(("[", "(", "array([")) and (lines := list_in_text(value.strip())) is not None:
             value = lines
+        elif start.startswith("[") and _CUT_SHORT.match(value):
+            raise UnknownShape("a list that was cut short with `...` when it was saved")
+        elif start.startswith(("'", '"')) and "\\n" in value and _QUOTED.fullmatch(value.strip()):
+            value = _string(value.strip())
+        elif start.startswith(("{'", '{"')) and isinstance(_object(value), dict):
+            raise UnknownShape(f"an object ({_shown(value)})")
         elif start.startswith(("b'", 'b"')) and _BYTES.fullmatch(value.strip()):
             value = _literal(value.strip()) or value
     if isinstance(value, list | tuple):
@@ -110,6 +120,23 @@ def _literal(token: str) -> str | None:
         return value.decode() if isinstance(value, bytes) else value
     except (ValueError, SyntaxError):
         return None
+
+
+def _string(token: str) -> str:
+    """The string that JSON or Python writes."""
+    try:
+        found = json.loads(token)
+    except ValueError:
+        found = _literal(token)
+    return found if isinstance(found, str) else token
+
+
+def _object(text: str) -> Any:
+    """What a text writes as JSON or Python; None where it is neither."""
+    for parse in (json.loads, ast.literal_eval):
+        with suppress(ValueError, SyntaxError, RecursionError, MemoryError):
+            return parse(text)
+    return None
 
 
 def _holds_strings(items: list[Any], depth: int = 1) -> bool:

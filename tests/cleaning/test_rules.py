@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.cleaning.characters import literal_line_breaks
 from pipeline.cleaning.lost_letters import build_lexicon, restore_letters
 from pipeline.cleaning.rules import clean_field, clean_text, rules_for
 from pipeline.cleaning.typography import plain_words
@@ -235,3 +236,66 @@ def test_bringing_letters_back_changes_nothing_else(text):
     pattern = re.escape(text).replace("�", "(?s:.)")
     assert re.fullmatch(pattern, repaired)
     assert restore_letters(repaired, build_lexicon([QUATRAIN])) == repaired
+
+
+STANZAS = """The kettle sings upon the hob,
+the cat has found the sun.
+
+The milk is in, the step is swept,
+the day has been begun."""
+
+
+@pytest.mark.parametrize(
+    "dirty",
+    [
+        f"<p>{STANZAS.replace(chr(10) * 2, '</p><p>').replace(chr(10), '<br>')}</p>",
+        STANZAS.replace("sun.", "sun.<ref>A star.</ref>").replace("step", 'step<ref name="a" />'),
+        "{{di|T}}" + STANZAS[1:],
+        "{{Letra capital|T|3em}}" + STANZAS[1:],
+        "{{poem|\n" + STANZAS + "\n}}",
+        ":" + STANZAS.replace("\n", "\n:").replace("\n:\n", "\n\n"),
+        STANZAS.replace("\n\n", " || ").replace("\n", " | "),
+        STANZAS.replace("\n\n", "//").replace("\n", "/"),
+    ],
+)
+def test_markup_of_wikis_and_breaks_on_one_line_leave_lines_and_stanzas(dirty):
+    assert clean_text(dirty)[0] == STANZAS
+
+
+@pytest.mark.parametrize("one_line", ["he/she and his/her own kettle", "see http://hob.example/a/b/c for more"])
+def test_slashes_between_alternatives_and_in_addresses_break_no_line(one_line):
+    assert literal_line_breaks(one_line) == one_line
+
+
+@pytest.mark.parametrize(
+    "line", ["Add to favorites", "Copiar enlace", "Permalink", "Última actualización: 3 de mayo de 2019", "Cargando..."]
+)
+def test_more_lines_of_the_page_go(line):
+    assert clean_text(f"{STANZAS}\n\n{line}")[0] == STANZAS
+
+
+@pytest.mark.parametrize(
+    "verse",
+    [
+        "No comments\nfrom the sea today\nonly the long\ngrey sentence of the tide",
+        "Print\nmy foot upon the sand\nand let the sea come in\nand understand",
+        "Me gusta\nla lluvia sobre el patio,\nme gusta\ntu silencio",
+    ],
+)
+def test_words_of_a_button_that_the_next_line_goes_on_from_are_verse(verse):
+    assert clean_text(verse)[0] == verse
+    assert clean_text(f"{STANZAS}\n\nShare\nfacebook\ntwitter")[0] == STANZAS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"The Hob - Ann Lee\n\n{STANZAS}",
+        f"The Hob\nAuthor: Ann Lee\n\n{STANZAS}",
+        f"The Hob, a poem by Ann Lee\n\n{STANZAS}",
+        f"{STANZAS}\n\nAnn Lee",
+        f"{STANZAS}\n— Ann Lee",
+    ],
+)
+def test_title_and_author_go_on_one_line_and_as_a_signature(text):
+    assert clean_text(text, "The Hob", "Ann Lee")[0] == STANZAS

@@ -172,3 +172,20 @@ def test_no_page_stops_the_reader_and_no_text_has_blank_edges(html):
     assert text == text.strip("\n")
     assert "\n\n\n" not in text
     assert "\x00" not in text
+
+
+@pytest.mark.parametrize("name", ["numeroPagina", "line-number", "lineno", "ws-poem-left-verse-num", "verso_num"])
+def test_a_number_whose_class_says_so_is_no_verse(name):
+    mark = f'<span class="{name}">[12]</span>'
+    assert lines_in(f"{mark}The kettle sings<br>upon the hob{mark}") == "The kettle sings|upon the hob"
+    assert lines_in(f'The <span class="{name}">twelfth</span> of May<br>at noon') == "The twelfth of May|at noon"
+
+
+@pytest.mark.parametrize("mark", ["1", "<a href='#n1'>[1]</a>", "*", "†"])
+def test_a_raised_mark_of_a_note_is_no_verse_and_other_raised_letters_are(mark):
+    assert lines_in(f"The kettle<sup>{mark}</sup> sings<br>to D<sup>r</sup> Lee") == "The kettle sings|to Dr Lee"
+
+
+def test_what_only_screen_readers_say_is_no_verse():
+    html = '<div><span class="sr-only">The</span><span aria-hidden="true">The</span> kettle sings</div>'
+    assert joined_verse(Selector(html).css("div")) == "The kettle sings"

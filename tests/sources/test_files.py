@@ -1,3 +1,5 @@
+import gzip
+import json
 import zipfile
 from pathlib import Path
 
@@ -249,3 +251,53 @@ def test_a_parquet_file_holds_bytes_lists_and_nested_columns(tmp_path):
     assert texts(path, columns={"text": "lines"}) == ["a\nb", "c"]
     nested = read(path, columns={"text": "poem.body", "author": "poem.by"})
     assert [(record["text"], record["author"]) for record in nested] == [("x", "Ida"), ("y", None)]
+
+
+KETTLE = "The kettle sings upon the hob,\nthe cat has found the sun,\nand so the day is done."
+
+
+def test_a_separator_that_stands_nowhere_is_an_error_and_blank_lines_may_hold_spaces(tmp_path):
+    path = write(tmp_path / "book.txt", f"{KETTLE}\n \t\n\n{KETTLE}\r\n")
+    assert "stands nowhere" in fault(path, separator="***").problem
+    assert texts(path, separator="\n\n\n") == [KETTLE, KETTLE]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n", "pointer of Git LFS"),
+        (r"{\rtf1\ansi The kettle sings}", "RTF"),
+        (json.dumps([{"text": KETTLE}]), "is JSON"),
+        (jsonl({"text": KETTLE}, {"text": KETTLE}), "is JSON"),
+    ],
+)
+def test_a_text_file_that_is_something_else_is_named(tmp_path, content, said):
+    assert said in fault(write(tmp_path / "a.txt", content)).problem
+    numbered = f"[1]\n{KETTLE}"
+    assert texts(write(tmp_path / "b.txt", numbered)) == [numbered]
+
+
+def test_lists_among_poems_are_left_out_with_their_reason(tmp_path):
+    lists = {
+        "index": "".join(f"{number:03}.txt\n" for number in range(9)),
+        "contents": "Contents\nThe Lamp ..... 3\nThe Rain ..... 9\nThe Mill . . . . 12\n",
+        "words": "\n".join(["able", "bread", "cat", "door", "ear", "fire", "goat", "hill", "iron", "jug"]),
+        "AUTHORS": "Ann Lee <ann@mail.example>\nBea Roe <bea@mail.example>\nCy Fox <cy@mail.example>\n",
+        "robots": "User-agent: *\nDisallow: /x\n",
+    }
+    for name, content in lists.items():
+        write(tmp_path / f"{name}.txt", content)
+    write(tmp_path / "kettle.txt", KETTLE)
+    skipped = []
+    assert [record["text"] for record in read(tmp_path, lambda *said: skipped.append(said))] == [KETTLE]
+    assert {name for name, _ in skipped} == {f"{name}.txt" for name in lists}
+
+
+def test_names_in_archives_of_windows_and_endings_in_capitals(tmp_path):
+    with zipfile.ZipFile(tmp_path / "book.zip", "w") as archive:
+        archive.writestr("poems\\one.txt", KETTLE)
+        archive.writestr("__MACOSX\\._one.txt", b"\0\5")
+        archive.writestr("../two.txt", KETTLE)
+    assert sorted(record["title"] for record in read(tmp_path / "book.zip")) == ["one", "two"]
+    (tmp_path / "A.CSV.GZ").write_bytes(gzip.compress(f'text\n"{KETTLE}"\n'.encode()))
+    assert texts(tmp_path / "A.CSV.GZ") == [KETTLE]

@@ -41,3 +41,28 @@ def test_a_row_without_a_language_has_the_sources(tmp_path):
     path = write(tmp_path / "poems.jsonl", jsonl({"text": "x", "in": "español"}, {"text": "y", "in": "N/A"}))
     found = read(path, columns={"language": "in"}, language="en")
     assert [record["declared_language"] for record in found] == ["es", "en"]
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("Spanish; Castilian", "es"),
+        ("en_GB.UTF-8", "en"),
+        ("British English", "en"),
+        ("Early Modern English", "en"),
+        ("English language", "en"),
+        ("Español de México", "es"),
+        ("Lengua española", "es"),
+        ("lang:es", "es"),
+        ("Irish", "ga"),
+        ("anglais", "en"),
+    ],
+)
+def test_names_that_say_more_than_the_language(name, code):
+    assert language_code(name) == code
+
+
+@pytest.mark.parametrize("name", ["en,es", "English/Spanish", "Middle English", "Klingon", "us"])
+def test_names_of_several_languages_or_of_none_are_refused(name):
+    with pytest.raises(ValueError, match=name):
+        language_code(name)

@@ -1,5 +1,7 @@
 """Cells as text."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -145,3 +147,24 @@ def test_any_other_shape_is_an_error_that_names_row_and_column(tmp_path, value):
     assert error.place == "poems.jsonl#2"
     assert error.problem.startswith("column 'text' holds ")
     assert "scrape.sources.mine.columns" in error.remedy
+
+
+@pytest.mark.parametrize("write", [repr, json.dumps])
+def test_a_string_written_as_python_or_json_writes_it_is_that_string(write):
+    poem = "El cántaro canta:\n«agua, agua»,\ny la tarde calla."
+    assert text_of(write(poem)) == poem
+
+
+@pytest.mark.parametrize(
+    "verse", ["'Agua, agua'", '"Water," she said,\n"and bread."', "{the kettle}", "[untitled] ... [again]"]
+)
+def test_verse_in_quotes_and_brackets_is_no_such_string(verse):
+    assert text_of(verse) == verse
+
+
+@pytest.mark.parametrize(
+    "text", ["['a line' 'b line' ... 'y line']", "['a', 'b', ..., 'z']", "{'lines': ['a', 'b']}", '{"a": 1}']
+)
+def test_a_list_that_numpy_cut_short_and_an_object_are_errors(text):
+    with pytest.raises(UnknownShape):
+        text_of(text)
