@@ -114,9 +114,10 @@ def _values(chunks: Iterable[str], line: int, place: str) -> Iterator[tuple[int,
     """The values that stand one after the other in a text, and the items of arrays among them, each with its line."""
     chunks = iter(chunks)
     text, start, inside, want = "", 0, False, _CHUNK
+    counted = 0  # up to where the text's lines are counted
 
     def fault(message: str, position: int) -> BadInput:
-        number = line + text.count("\n", 0, position)
+        number = line + text.count("\n", counted, position)
         column = position - text.rfind("\n", 0, position)
         return BadInput(f"{place}: line {number}", f"not JSON: {message} at character {column}", _REMEDY)
 
@@ -127,8 +128,8 @@ def _values(chunks: Iterable[str], line: int, place: str) -> Iterator[tuple[int,
         while not ended and len(text) - start < want:
             chunk = next(chunks, None)
             ended = chunk is None
-            line += text.count("\n", 0, start)
-            text, start = text[start:] + (chunk or ""), 0
+            line += text.count("\n", counted, start)
+            text, start, counted = text[start:] + (chunk or ""), 0, 0
             start = _SPACE.match(text, start).end()
         if start == len(text):
             if inside:
@@ -155,7 +156,9 @@ def _values(chunks: Iterable[str], line: int, place: str) -> Iterator[tuple[int,
         if end == len(text) and not ended:
             want *= 2
             continue
-        yield line + text.count("\n", 0, start), value
+        line += text.count("\n", counted, start)
+        counted = start
+        yield line, value
         start, want = end, _CHUNK
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import BinaryIO, Literal, TextIO
 
 import pyarrow as pa
@@ -206,40 +207,35 @@ def _rows(file: TextIO, found: CSVFormat) -> Iterator[tuple[int, list[str]]]:
             if len(cells) != width:
                 shown = ", ".join(repr(cell[:30]) for cell in cells[:5])
                 raise _DoesNotFit(line, f"{len(cells)} cells where the header has {width}: {shown}")
-        if any("\n" in cell and _holds_rows(cell, place, found) for place, cell in enumerate(cells)):
+        if any("\n" in cell and _holds_rows(cell, place, width, found.delimiter) for place, cell in enumerate(cells)):
             raise _DoesNotFit(line, "a quote in this row is not closed, and the next rows seem to stand in a cell")
         yield line, [_restored(cell) for cell in cells]
 
 
-def _holds_rows(cell: str, place: int, found: CSVFormat) -> bool:
+def _holds_rows(cell: str, place: int, width: int, delimiter: str) -> bool:
     """Whether a cell is the end of a row, whole rows and the start of one, as where two quotes are stray.
 
     Each of its lines then has as many delimiters as its part of a row, and no space after one, as verse has it.
     """
-    first, *between, last = (line.rstrip("\r").split(found.delimiter) for line in cell.split("\n"))
-    sizes = [found.width - place, *(found.width for _ in between), place + 1]
-    lines = [first, *between, last]
-    return found.width > 1 and all(
-        len(line) == size and all(part and not part[0].isspace() for part in line)
-        for line, size in zip(lines, sizes, strict=True)
+    if width == 1 or cell.count(delimiter, 0, cell.index("\n")) != width - place - 1:  # most poems end here
+        return False
+    first, *between, last = (line.rstrip("\r").split(delimiter) for line in cell.split("\n"))
+    return (
+        len(last) == place + 1
+        and all(len(line) == width for line in between)
+        and all(part and not part[0].isspace() for line in (first, *between, last) for part in line)
     )
 
 
 def _lines(file: TextIO, found: CSVFormat) -> Iterator[str]:
     """The lines from the header on, with what would mislead Python's reader replaced by noncharacters."""
-    doubled_returns = None
-    for number, line in enumerate(file):
-        if number < found.skipped:
-            continue
+    lines = islice(file, found.skipped, None)
+    header = next(lines, "")
+    doubled_returns = header.endswith("\r\r\n")
+    for line in chain([header], lines):
         if found.newline and "\r" in line:
-            body = line.rstrip("\r\n")
-            if doubled_returns is None:
-                doubled_returns = line.endswith("\r\r\n")
-            end = "\r\n" if doubled_returns else line[len(body) :]
-            inner = end[:-2] if end.endswith("\r\n") else end.removesuffix("\n")
-            line = (body + inner).replace("\r", _BARE_CR) + end[len(inner) :]
-        elif doubled_returns is None:
-            doubled_returns = False
+            body = line.rstrip("\r\n") if doubled_returns else line.removesuffix("\n").removesuffix("\r")
+            line = body.replace("\r", _BARE_CR) + line[len(body) :].replace("\r\r", "\r")
         if found.quoting == "backslash" and "\\" in line:
             line = _ESCAPED.sub(lambda escaped: _QUOTE if escaped[1] == '"' else "\\", line)
         yield line
