@@ -113,6 +113,7 @@ _LABEL = re.compile(
     rf"|enviar|correo|an[áa]lisis|poemas|poetas|valoraci[óo]n|votar){_ARROWS}:?",
     re.IGNORECASE,
 )
+_WORDS_ALONE = re.compile(r"[^\W\d_]+(?:,? [^\W\d_]+)*")
 _POINTER = re.compile(r"[»>›→]\s*\w.{0,40}|[«‹<←]\s?\w.{0,40}[»›>→]|.{1,60}: ?talkback\W*", re.IGNORECASE)
 _AMONG = 0.4  # share of the last lines that belong to the page for certain, from which all of them do
 # One of these stands in every line that `_LEGAL` finds; to look for them takes a sixth of the time.
@@ -171,7 +172,7 @@ def _is_clear(line: str) -> bool:
 def _goes_on(lines: Sequence[str], number: int) -> bool:
     """Whether a line is the first half of a sentence: words alone, and verse right below goes on in lower case."""
     below = lines[number + 1].strip() if number + 1 < len(lines) else ""
-    if not below[:1].islower() or not lines[number].strip()[-1:].isalpha() or _LEGAL.search(lines[number]):
+    if not below[:1].islower() or not _WORDS_ALONE.fullmatch(lines[number].strip()):
         return False
     return not (_is_clear(below) or _BUTTON.fullmatch(below) or _LABEL.fullmatch(below))
 

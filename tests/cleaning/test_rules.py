@@ -285,6 +285,7 @@ def test_more_lines_of_the_page_go(line):
 def test_words_of_a_button_that_the_next_line_goes_on_from_are_verse(verse):
     assert clean_text(verse)[0] == verse
     assert clean_text(f"{STANZAS}\n\nShare\nfacebook\ntwitter")[0] == STANZAS
+    assert clean_text(f"Home | Poems | Poets\n{verse}")[0] == verse
 
 
 @pytest.mark.parametrize(
