@@ -6,6 +6,11 @@ import re
 from pipeline.common.stage import BadInput
 
 HEAD = 65536  # bytes that are looked at
+_REMEDY = "Give it the ending of its format, or export it as CSV"
+_REMEDIES = {
+    "a pointer of Git LFS to a file that was not fetched": "Fetch it with `git lfs pull`",
+    "an RTF document": "Save it as plain text",
+}
 _MARKS = (  # UTF-32's begins like UTF-16's
     (codecs.BOM_UTF8, "utf-8-sig"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -25,11 +30,6 @@ _SIGNATURES = (
     (b"\x89PNG", "an image"),
     (b"\xff\xd8\xff", "an image"),
 )
-_REMEDY = "Give it the ending of its format, or export it as CSV"
-_REMEDIES = {
-    "a pointer of Git LFS to a file that was not fetched": "Fetch it with `git lfs pull`",
-    "an RTF document": "Save it as plain text",
-}
 _CANDIDATES = ("utf-8", "cp1252", "mac_roman", "cp850")
 # What Spanish, English and their neighbours write beyond ASCII; a wrong encoding gives other signs in other places.
 _USUAL = set("áéíóúüñçàèìòùâêîôûäëïöãõÁÉÍÓÚÜÑÇÀÈÌÒÙÂÊÎÔÛÄËÏÖ¡¿«»‘’“”–—…ªº°·´©\xa0æœßÆŒ•§")
