@@ -192,15 +192,6 @@ class Layout:
         return element.tag in BLOCKS or (_kind(element) != "" and _has_twin_beside(element))
 
 
-def _is_mark(element: HtmlElement) -> bool:
-    """Whether an element within a line is the raised mark of a note, or by its class a line's or a page's number."""
-    if element.tag == "sup":
-        return NOTE_MARK.fullmatch(element.text_content()) is not None
-    if element.tag not in INLINE or NUMBER_CLASS.search(element.get("class", "").lower()) is None:
-        return False
-    return NUMBER.fullmatch(element.text_content()) is not None
-
-
 def _kind(element: HtmlElement) -> str:
     names = element.get("class", "").lower().split()
     if element.tag == "l" or any(map(LINE_CLASS.search, names)) or NO_MARGIN.search(element.get("style", "")):
@@ -211,6 +202,15 @@ def _kind(element: HtmlElement) -> str:
 def _is_gap(element: HtmlElement) -> bool:
     """Whether an empty element takes up room within a line, as a space does."""
     return "gap" in re.split(r"[\s_-]+", element.get("class", "")) or "width" in element.get("style", "")
+
+
+def _is_mark(element: HtmlElement) -> bool:
+    """Whether an element within a line is the raised mark of a note, or by its class a line's or a page's number."""
+    if element.tag == "sup":
+        return NOTE_MARK.fullmatch(element.text_content()) is not None
+    if element.tag not in INLINE or NUMBER_CLASS.search(element.get("class", "").lower()) is None:
+        return False
+    return NUMBER.fullmatch(element.text_content()) is not None
 
 
 def _has_twin_beside(element: HtmlElement) -> bool:

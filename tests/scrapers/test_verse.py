@@ -131,19 +131,6 @@ def test_numbers_and_notes_that_float_beside_the_verse_are_no_verse():
     assert lines_in(html) == "|".join(LAMP[0])
 
 
-def test_columns_that_float_are_the_poem_itself():
-    columns = "".join(f"<div style='float:left'>{'<br>'.join(stanza)}</div>" for stanza in LAMP)
-    assert text_in(f"<div>{columns}</div>") == plain(LAMP)
-
-
-def test_blocks_inside_of_others_count_once_and_the_page_stays_as_it_is():
-    page = Selector("<div class=p><div class=p>a<br>b<i>x</i></div></div><p class=p>c</p>")
-    blocks = page.css(".p")
-    assert joined_verse(blocks, "i") == joined_verse(blocks, "i") == "a\nb\n\nc"
-    assert page.css("i")
-    assert joined_verse([], "i") == ""
-
-
 @pytest.mark.parametrize("name", ["numeroPagina", "line-number", "lineno", "ws-poem-left-verse-num", "verso_num"])
 def test_a_number_whose_class_says_so_is_no_verse(name):
     mark = f'<span class="{name}">[12]</span>'
@@ -159,3 +146,16 @@ def test_a_raised_mark_of_a_note_is_no_verse_and_other_raised_letters_are(mark):
 def test_what_only_screen_readers_say_is_no_verse():
     html = '<div><span class="sr-only">The</span><span aria-hidden="true">The</span> kettle sings</div>'
     assert joined_verse(Selector(html).css("div")) == "The kettle sings"
+
+
+def test_columns_that_float_are_the_poem_itself():
+    columns = "".join(f"<div style='float:left'>{'<br>'.join(stanza)}</div>" for stanza in LAMP)
+    assert text_in(f"<div>{columns}</div>") == plain(LAMP)
+
+
+def test_blocks_inside_of_others_count_once_and_the_page_stays_as_it_is():
+    page = Selector("<div class=p><div class=p>a<br>b<i>x</i></div></div><p class=p>c</p>")
+    blocks = page.css(".p")
+    assert joined_verse(blocks, "i") == joined_verse(blocks, "i") == "a\nb\n\nc"
+    assert page.css("i")
+    assert joined_verse([], "i") == ""
