@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from pipeline.common.params import LanguageCode
 
@@ -19,9 +19,16 @@ ShortText = Annotated[str, Field(max_length=MAX_FIELD)]
 
 
 class StrictModel(BaseModel):
-    """A request; unknown keys are errors."""
+    """A request; unknown keys are errors, and true is no number."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_booleans(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError("true and false are no values here")
+        return value
 
 
 class AuthorAndStyle(StrictModel):

@@ -27,7 +27,7 @@ from pipeline.metrics.bootstrap import Estimate, gain
 from pipeline.metrics.measure import Estimates
 from pipeline.metrics.registry import CHAMPION, HUMAN, METRICS
 from pipeline.modeling.base import cache_folder
-from pipeline.register import LONGEST_DESCRIPTION
+from pipeline.register import DESCRIPTION_LIMIT
 from pipeline.release.registry import alias_version, download_version, fetch_version, model_version, registry
 
 HISTORY_TAG = "champions"  # of the registered model: versions that were champion, oldest first, by commas
@@ -269,8 +269,8 @@ def write_decision(version: ModelVersion, decision: Decision) -> None:
         client.set_model_version_tag(version.name, version.version, DECISION_TAG, outcome)
         client.set_model_version_tag(version.name, version.version, REASONS_TAG, reasons)
         described = client.get_model_version(version.name, version.version).description or ""
-        noted = f"{HEADING}{outcome.capitalize()}.\n\n{reasons}"[:LONGEST_DESCRIPTION]
-        described = described.partition(HEADING)[0][: LONGEST_DESCRIPTION - len(noted)] + noted
+        noted = f"{HEADING}{outcome.capitalize()}.\n\n{reasons}"[:DESCRIPTION_LIMIT]
+        described = described.partition(HEADING)[0][: DESCRIPTION_LIMIT - len(noted)] + noted
         client.update_model_version(version.name, version.version, description=described)
 
 

@@ -127,6 +127,7 @@ def test_no_more_words_are_added_than_asked_for(api):
         ({"max_words": 0}, "body.max_words: Input should be greater than or equal to 1"),
         ({"max_words": 10**9}, "body.max_words"),
         ({"temperature": -1}, "body.temperature"),
+        ({"top_k": True}, "body.top_k: Value error, true and false are no values here"),
         ({"first_line": "rain " * 200}, "body.first_line: String should have at most 500 characters"),
         ({"author": "x" * 200}, "body.author"),
         ({"blend": {"style": "ode", "weight": 1}}, "body.blend.weight"),

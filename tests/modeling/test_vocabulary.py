@@ -257,7 +257,7 @@ def test_a_cut_model_is_evaluated_registered_served_and_exported_like_any_other(
     cut_project("full")
     evaluate.main()
     register.main()
-    found = read_report(evaluate.REPORT)["bits_per_byte"]
+    found = read_report(evaluate.REPORT)["values"]["bits_per_byte"]
     assert all(found["tuned"][language] < found["base"][language] for language in ("en", "es"))
 
     version = read_report(register.REPORT)["version"]

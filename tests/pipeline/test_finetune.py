@@ -274,7 +274,7 @@ def test_poems_of_any_family_go_all_the_way_to_metrics(tiny_bases, tokenized, fa
     tokenized(tiny_bases[family], finetune__method=method, **small)
     finetune.main()
     evaluate.main()
-    found = read_report(evaluate.REPORT)["bits_per_byte"]
+    found = read_report(evaluate.REPORT)["values"]["bits_per_byte"]
     assert all(found["tuned"][language] < found["base"][language] for language in LANGUAGES)
 
 

@@ -165,7 +165,7 @@ def test_memory_that_runs_out_in_an_exchange_stops_with_what_to_do():
         def backward(ctx, gradient):
             return torch.empty(2**50)
 
-    with pytest.raises(BadInput, match=r"finetune\.batch_size: a batch of 3 rows .* gradient_accumulation"):
+    with pytest.raises(BadInput, match=r"finetune\.batch_size: a batch of 3 rows .*gradient_accumulation"):
         step.exchange_gradients(Hungry.apply(torch.ones(2, requires_grad=True)), 3)
 
 
