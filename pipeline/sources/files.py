@@ -267,7 +267,7 @@ def _text_rows(file: File, source: FilesSource, key: str) -> Iterator[Row]:
         content = opened.read()
     encoding = find_encoding(content[:HEAD], source.encoding)
     check_is_text(content[:HEAD], encoding, file.place)
-    text = content.decode(encoding)
+    text = content.decode(encoding).rstrip("\x1a")  # the end of a file of DOS
     if text.lstrip("\ufeff \r\n\t")[:1] in ("[", "{") and _is_json(text):
         raise BadInput(file.place, "the text is JSON", f"Set {key}.format to json")
     if source.separator is None:
