@@ -104,11 +104,13 @@ _ADDRESS = re.compile(r"\.(?:com|org|net|es|info|example|io|mx|ar|cl|co)\b")
 _BUTTON = re.compile(
     rf"{_ARROWS}(?:share|tweet|print|e-?mail|comments|advertisements?|sponsored|pdf|read more|facebook|twitter|whatsapp"
     r"|pinterest|instagram|telegram|reddit|tumblr|linkedin|google\+?|compartir|comp[áa]rtelo|imprimir|comentar(?:ios)?"
-    rf"|leer m[áa]s|publicidad|descargar|me gusta|x|[|/·,•+]|\d{{1,4}}|\s)+{_ARROWS}:?",
+    rf"|leer m[áa]s|publicidad|descargar|me gusta|x|[▲▼△]|[|/·,•+]|\d{{1,4}}(?!\d)|\s)+{_ARROWS}:?"
+    r"|\W*(?:public domain|dominio p[úu]blico|[\w.+-]+@[\w-]+(?:\.[\w-]+)+)\W*",
     re.IGNORECASE,
 )
 _LABEL = re.compile(
     rf"{_ARROWS}(?:previous|next|reply|top|home|menu|search|likes?|download|analysis|ratings?|comment|more|poems|poets"
+    r"|edit|see also|ver tambi[ée]n"
     r"|volver|[íi]ndice|portada|comparte|anterior|siguiente|comentario|responder|inicio|men[úu]|buscar|arriba|subir"
     rf"|enviar|correo|an[áa]lisis|poemas|poetas|valoraci[óo]n|votar){_ARROWS}:?",
     re.IGNORECASE,
@@ -132,6 +134,7 @@ _LEGAL = re.compile(
           (?:public\ domain|dominio\ p[úu]blico|licen[cs]|last\ edited|modific[óo])""",
     re.IGNORECASE | re.VERBOSE | re.MULTILINE,
 )
+_ADDRESS_IN_SENTENCE = re.compile(r"(?<=[^\W\d_][ ,]) ?(?:https?://|www\.)\S+(?=\s+[^\W\d_])")
 _PICTURE = re.compile(r" ?\[(?:illustration|image|imagen|ilustraci[óo]n)\b[^\[\]\n]*\]?", re.IGNORECASE)
 
 
@@ -154,7 +157,7 @@ def _without_furniture(text: str) -> str:
         and (
             ((not line[0].isalpha() or line.partition(" ")[0].rstrip(":.!|").lower() in _OPENINGS) and _is_clear(line))
             or (addresses and "." in line and _is_clear(line))
-            or (legal and any(sign in line.lower() for sign in legal) and _LEGAL.search(line))
+            or (legal and any(sign in line.lower() for sign in legal) and _is_legal(lines, number))
         )
     }
     dropped -= {number for number in dropped if _goes_on(lines, number)}
@@ -167,6 +170,13 @@ def _without_furniture(text: str) -> str:
 def _is_clear(line: str) -> bool:
     """Whether a line is the page's wherever it stands."""
     return len(line) < 140 and _CLEAR.fullmatch(line.strip()) is not None
+
+
+def _is_legal(lines: Sequence[str], number: int) -> bool:
+    """Whether a line is a licence or a source; an address in the middle of a line amid a stanza may be verse."""
+    within_stanza = 0 < number < len(lines) - 1 and lines[number - 1].strip() and lines[number + 1].strip()
+    line = _ADDRESS_IN_SENTENCE.sub(" ", lines[number]) if within_stanza else lines[number]
+    return _LEGAL.search(line) is not None
 
 
 def _goes_on(lines: Sequence[str], number: int) -> bool:

@@ -76,8 +76,13 @@ def _without_series(text: str) -> str:
 
 
 def _is_lone(index: int, number: int, lines: list[str]) -> bool:
-    """Whether a number alone between two lines of verse is a line's or a page's: small ones may be counted in verse."""
+    """Whether a number alone between two lines of verse is a line's or a page's.
+
+    Small ones may be counted in verse, and so may any through which a sentence runs: `he sang of / 99 / bottles`.
+    """
     neighbours = lines[index - 1], lines[index + 1]
+    if lines[index - 1].rstrip()[-1:].isalnum() and lines[index + 1].lstrip()[:1].islower():
+        return False
     return (number % 5 == 0 or number > 20) and number < 1000 and all(len(line.split()) > 1 for line in neighbours)
 
 

@@ -55,7 +55,7 @@ _BRACKETED = re.compile(r"\[[^\[\]]+\]")
 _SECTION = re.compile(r"\[(?:[IVXLC]+|\d+|\w+)\.?\]")
 _NUMERAL = re.compile(r"\W*(?:[IVXLC]+|\d{1,3})\W*")
 _DEDICATION = re.compile(r"\([^()]+(?:\([^()]*\)[^()]*)*\)\W?")  # or a subtitle, or the first words of the original
-_IN_CAPITALS = re.compile(r"(?!AMEN\b)[^!?\n]{3,}")
+_IN_CAPITALS = re.compile(r"(?!AMEN\b|(?:L['’ ])?ENV(?:O[IY]|[ÍI]O)\b)[^!?\n]{3,}")  # an envoi heads a last stanza
 
 
 def is_wrapped_prose(text: str) -> bool:

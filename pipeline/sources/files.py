@@ -1,5 +1,6 @@
 """Poems from your own files: CSV, JSON, Parquet or plain text, each also gzipped or in a zip archive."""
 
+import csv
 import glob
 import gzip
 import io
@@ -22,7 +23,7 @@ from pipeline.sources.encodings import HEAD, check_encoding, check_is_text, find
 from pipeline.sources.nested import json_rows
 from pipeline.sources.paperwork import is_paperwork, why_list, why_no_poem, why_unread
 from pipeline.sources.records import Record, Row, record_maker
-from pipeline.sources.tables import csv_rows, parquet_rows
+from pipeline.sources.tables import DELIMITERS, csv_rows, parquet_rows
 
 FORMATS = {
     ".csv": "csv",
@@ -34,6 +35,11 @@ FORMATS = {
     ".txt": "text",
 }
 TEXT_FILE = Columns(text="text", title="title")
+# What columns of a table of poems are called.
+_COLUMNS = {
+    *("title", "poem", "text", "content", "lines", "author", "poet", "year", "language", "id", "url", "genre", "tags"),
+    *("título", "titulo", "poema", "texto", "contenido", "versos", "autor", "autora", "poeta", "año", "idioma"),
+}
 _GZ = re.compile(r"\.gz$", re.IGNORECASE)
 _SYSTEM = {"__MACOSX", "__pycache__", "Thumbs.db", "desktop.ini", "$RECYCLE.BIN"}
 _BROKEN = (gzip.BadGzipFile, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, NotImplementedError)
@@ -267,9 +273,11 @@ def _text_rows(file: File, source: FilesSource, key: str) -> Iterator[Row]:
         content = opened.read()
     encoding = find_encoding(content[:HEAD], source.encoding)
     check_is_text(content[:HEAD], encoding, file.place)
-    text = content.decode(encoding)
+    text = content.decode(encoding).rstrip("\x1a")  # the end of a file of DOS
     if text.lstrip("\ufeff \r\n\t")[:1] in ("[", "{") and _is_json(text):
         raise BadInput(file.place, "the text is JSON", f"Set {key}.format to json")
+    if _is_table(text):
+        raise BadInput(file.place, "the text is a table of CSV", f"Set {key}.format to csv")
     if source.separator is None:
         yield from [{"text": text, "title": file.name.stem}] if text else []
         return
@@ -287,6 +295,21 @@ def _is_json(text: str) -> bool:
             found = json.loads(part.lstrip("\ufeff"))
             items = found if isinstance(found, list) else [found]
             return any(isinstance(item, dict | str) for item in items)
+    return False
+
+
+def _is_table(text: str) -> bool:
+    """Whether a text is CSV: two cells or more of its first line name columns, and a row of as many stands below."""
+    first = text.lstrip("\ufeff \r\n")[:200].partition("\n")[0].lower()
+    if len(_COLUMNS & set(re.findall(r"\w+", first))) < 2:
+        return False
+    for delimiter in DELIMITERS:
+        with suppress(csv.Error):
+            rows = csv.reader(io.StringIO(text.lstrip("\ufeff \r\n"), ""), delimiter=delimiter)
+            header, row = next(rows, []), next(filter(None, rows), [])
+            names = _COLUMNS & {name.strip().lower() for name in header}
+            if len(names) > 1 and len(row) == len(header):
+                return True
     return False
 
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import chain
@@ -13,7 +14,18 @@ from pipeline.sources.records import Row, listed
 _CHUNK = 1 << 16  # characters read at once of an array
 _SPACE = re.compile(r"\s*")
 _REMEDY = "Each poem must be a JSON object: one a line, or in an array"
-_decoder = json.JSONDecoder()
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Row:
+    """An object of JSON, of whose keys none stands twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"the key {twice!r} stands twice in an object")
+    return found
+
+
+_decoder = json.JSONDecoder(object_pairs_hook=_object)
 
 
 def json_rows(file: TextIO, text_key: str, place: str, key: str) -> Iterator[Row]:
@@ -75,7 +87,7 @@ def json_objects(file: TextIO, text_key: str, place: str) -> Iterator[tuple[int,
     document = None
     if first.lstrip().startswith("{"):
         with suppress(ValueError, RecursionError):
-            document = json.loads(first)
+            document = _decoder.decode(first)
     if not isinstance(document, dict):  # an array, an object over several lines, or a fault, which is named there
         values = _values(chain([first], iter(lambda: file.read(_CHUNK), "")), line, place)
     else:
@@ -101,7 +113,7 @@ def _lines(file: TextIO, above: int, place: str) -> Iterator[tuple[int, Any]]:
         if not line.strip():
             continue
         try:
-            value = json.loads(line)
+            value = _decoder.decode(line)
         except json.JSONDecodeError as error:
             problem = f"not JSON: {error.msg} at character {error.colno}"
             raise BadInput(f"{place}: line {number}", problem, _REMEDY) from error
@@ -176,7 +188,9 @@ def _rows_of_object(document: Row, text_key: str) -> Iterator[Row]:
     elif len(values) == 1 and isinstance(values[0], dict) and not _leads_to(values[0], text_key):
         yield from _rows_of_object(values[0], text_key)
     elif values and all(isinstance(value, dict) for value in values):
-        yield from ({"key": name, **value} for name, value in document.items())
+        yield from (row for name, value in document.items() for row in _poems_of({"key": name, **value}, text_key))
+    elif len(values) > 1 and all(map(_are_objects, values)):  # {"Ida": [{…}, {…}], "Ana": [{…}]}
+        yield from ({"key": name, **poem} for name, poems in document.items() for poem in poems)
     elif values and all(map(_is_verse, values)):
         yield from ({"key": name, text_key: value} for name, value in document.items())
     else:
@@ -185,11 +199,15 @@ def _rows_of_object(document: Row, text_key: str) -> Iterator[Row]:
 
 def _poems_of(row: Row, text_key: str) -> list[Row]:
     """The objects of the one list that a row without a text has, such as an author's poems, with the row's fields."""
-    lists = [value for value in row.values() if isinstance(value, list) and value and isinstance(value[0], dict)]
-    if len(lists) != 1 or _leads_to(row, text_key) or not all(isinstance(poem, dict) for poem in lists[0]):
+    lists = list(filter(_are_objects, row.values()))
+    if len(lists) != 1 or _leads_to(row, text_key):
         return [row]
     fields = {key: value for key, value in row.items() if value is not lists[0]}
-    return [{**fields, **poem} for poem in lists[0]]
+    return [found for poem in lists[0] for found in _poems_of({**fields, **poem}, text_key)]
+
+
+def _are_objects(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(item, dict) for item in value)
 
 
 def _are_columns(texts: list[Any], columns: list[Any]) -> bool:

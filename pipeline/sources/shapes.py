@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 _MISSING = {"nan", "none", "n/a", "#n/a", "null", "<na>", "nat", r"\n"}  # the last is MySQL's \N
+_NO_FIELD = {"-", "–", "—", "?"}  # a line of verse may be so
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")  # JSON can name one, UTF-8 cannot hold it
 _EXCEL_BREAK = re.compile("_x000[dD]_(?=\r?\n|$)|(_x000[dDaA]_)")
 _STRING = r"""[bu]?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
@@ -17,12 +18,17 @@ _STRING = r"""[bu]?(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 _QUOTED = re.compile(r"""'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*\"""")
 _CUT_SHORT = re.compile(r"""\s*\[+['"][^\0]*['"\]],?\s+\.\.\.,?\s+['"\[]""")
 _BYTES = re.compile(r"""b(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.DOTALL)
-# What a list's text is made of, as Python and numpy write it: ['a', 'b'], ['a' 'b'], [array(['a'], dtype=object)].
+# What a list's text is made of, as Python, numpy and R write it: ['a', 'b'], ['a' 'b'], [array(['a'], dtype=object)],
+# c("a", NA).
 _TOKEN = re.compile(
-    rf"(?P<skip>\s+|,\s*dtype=[^()\[\]]*|,)|(?P<call>array\(|np\.str_\()|(?P<open>[\[(])|(?P<close>[\])])|(?P<blank>None|nan)"
-    rf"|(?P<string>{_STRING})",
+    rf"(?P<skip>\s+|,\s*dtype=[^()\[\]]*|,)|(?P<call>array\(|np\.str_\()|(?P<open>(?:c|list)\(|[\[(])|(?P<close>[\])])"
+    rf"|(?P<blank>None|nan|NA(?:_character_)?\b)|(?P<string>{_STRING})",
     re.DOTALL,
 )
+# An array as Postgres writes it, with a quote around each item that is not a single word: {"a line,",word,NULL}.
+_ARRAY_ITEM = r'"(?:[^"\\]|\\.)*"|[^\s"{},\\]+'
+_ARRAY = re.compile(rf"\{{(?:{_ARRAY_ITEM})(?:,(?:{_ARRAY_ITEM}))*\}}", re.DOTALL)
+_LIST_STARTS = ("[", "(", "array([", "c(", "list(")
 _DEEPEST = 4  # sections of stanzas of lines, and one to spare
 
 
@@ -33,14 +39,15 @@ class UnknownShape(ValueError):
 def text_of(value: Any) -> str | None:
     """A poem's text from a cell; None where it is missing or blank.
 
-    A list holds lines, a list of lists holds stanzas; the same written as text, by Python, JSON or numpy, counts too.
+    A list holds lines, a list of lists holds stanzas; the same written as text, by Python, JSON, numpy, R or Postgres,
+    counts too.
 
     Raises:
         UnknownShape: the value is something else.
     """
     if isinstance(value, str):
         start = value.lstrip()[:7]
-        if start.startswith(("[", "(", "array([")) and (lines := list_in_text(value.strip())) is not None:
+        if start.startswith(_LIST_STARTS) and (lines := list_in_text(value.strip())) is not None:
             value = lines
         elif start.startswith("[") and _CUT_SHORT.match(value):
             raise UnknownShape("a list that was cut short with `...` when it was saved")
@@ -48,6 +55,8 @@ def text_of(value: Any) -> str | None:
             value = _string(value.strip())
         elif start.startswith(("{'", '{"')) and isinstance(_object(value), dict):
             raise UnknownShape(f"an object ({_shown(value)})")
+        elif start.startswith("{") and '"' in value and _ARRAY.fullmatch(value.strip()):
+            value = [_array_item(item) for item in re.findall(_ARRAY_ITEM, value.strip()[1:-1], re.DOTALL)]
         elif start.startswith(("b'", 'b"')) and _BYTES.fullmatch(value.strip()):
             value = _literal(value.strip()) or value
     if isinstance(value, list | tuple):
@@ -63,7 +72,8 @@ def field_of(value: Any) -> str | None:
     """
     if isinstance(value, list | tuple):
         value = ", ".join(item for item in map(field_of, value) if item)
-    return _clean(_scalar(value))
+    field = _clean(_scalar(value))
+    return None if field and field.strip() in _NO_FIELD else field
 
 
 def list_in_text(text: str) -> list[Any] | None:
@@ -120,6 +130,13 @@ def _literal(token: str) -> str | None:
         return value.decode() if isinstance(value, bytes) else value
     except (ValueError, SyntaxError):
         return None
+
+
+def _array_item(item: str) -> str | None:
+    """The string of an array of Postgres."""
+    if item.startswith('"'):
+        return re.sub(r"\\(.)", r"\1", item[1:-1], flags=re.DOTALL)
+    return None if item == "NULL" else item
 
 
 def _string(token: str) -> str:

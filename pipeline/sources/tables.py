@@ -81,7 +81,10 @@ def csv_rows(
     try:
         found = _fitting_quotes(open_text, found)
     except _DoesNotFit as error:
-        raise BadInput(f"{place}: line {error.line}", error.problem, _QUOTES.format(found.delimiter)) from error
+        named = _with_row_names(open_text, found)
+        if named is None:
+            raise BadInput(f"{place}: line {error.line}", error.problem, _QUOTES.format(found.delimiter)) from error
+        found = named
     with open_text(found.newline) as file:
         for _, cells in _rows(file, found):
             yield dict(zip(found.header, cells, strict=False))
@@ -97,7 +100,7 @@ def find_format(open_text: Opener, header: Sequence[str] | None, wanted: Sequenc
         for line in file:
             if sep := _SEP_LINE.fullmatch(line):
                 delimiter = sep[1]
-            elif line.strip(f'{DELIMITERS}\r\n" '):
+            elif line.strip(f'{DELIMITERS}\r\n" ') and not (header is None and _is_comment(line, wanted)):
                 break
             skipped += 1
         else:
@@ -110,6 +113,14 @@ def find_format(open_text: Opener, header: Sequence[str] | None, wanted: Sequenc
         found = CSVFormat(delimiter, newline, skipped, [""])
         names = next(csv.reader(_lines(file, found), delimiter=delimiter), [])
     return CSVFormat(delimiter, newline, skipped, [_restored(name).strip().lstrip("\ufeff") for name in names])
+
+
+def _is_comment(line: str, wanted: Sequence[str]) -> bool:
+    """Whether a line above the header is a comment: `# Poems, 2024`, but not a header whose first column is `#`."""
+    if not line.startswith("#") or line[1:].lstrip()[:1] in (*DELIMITERS, ""):
+        return False
+    cells = {cell.strip(' "\r\n') for cell in re.split(f"[{DELIMITERS}]", line)}
+    return not wanted or not set(wanted) <= cells
 
 
 def _find_delimiter(line: str, header: Sequence[str] | None, wanted: Sequence[str]) -> str:
@@ -173,6 +184,23 @@ def _fitting_quotes(open_text: Opener, found: CSVFormat) -> CSVFormat:
     raise max(faults, key=lambda fault: fault.line)
 
 
+def _with_row_names(open_text: Opener, found: CSVFormat) -> CSVFormat | None:
+    """The format of a table as R's `write.table` writes it, whose header has no cell for the rows' numbers.
+
+    None where the rows do not all begin with a number of their own, or where verse may have been cut at its commas.
+    """
+    if not found.has_header or not all(found.header):
+        return None
+    try:
+        named = _fitting_quotes(open_text, replace(found, header=["", *found.header]))
+    except _DoesNotFit:
+        return None
+    with open_text(named.newline) as file:
+        rows = [(cells[0], any(cell.startswith(" ") for cell in cells)) for _, cells in _rows(file, named)]
+    are_numbers = all(name.isdecimal() and not cut for name, cut in rows) and len(set(rows)) == len(rows)
+    return named if are_numbers else None
+
+
 def _rows(file: TextIO, found: CSVFormat) -> Iterator[tuple[int, list[str]]]:
     """The rows below the header, each with the line where it begins.
 
@@ -200,12 +228,12 @@ def _rows(file: TextIO, found: CSVFormat) -> Iterator[tuple[int, list[str]]]:
             in_header = False
             continue
         if len(cells) != width:
-            if not any(map(str.strip, cells)):
+            if not any(_restored(cell).strip() for cell in cells):
                 continue
             while len(cells) > width and not cells[-1].strip():
                 cells.pop()
             if len(cells) != width:
-                shown = ", ".join(repr(cell[:30]) for cell in cells[:5])
+                shown = ", ".join(repr(_restored(cell)[:30]) for cell in cells[:5])
                 raise _DoesNotFit(line, f"{len(cells)} cells where the header has {width}: {shown}")
         if any("\n" in cell and _holds_rows(cell, place, width, found.delimiter) for place, cell in enumerate(cells)):
             raise _DoesNotFit(line, "a quote in this row is not closed, and the next rows seem to stand in a cell")
@@ -233,6 +261,7 @@ def _lines(file: TextIO, found: CSVFormat) -> Iterator[str]:
     header = next(lines, "")
     doubled_returns = header.endswith("\r\r\n")
     for line in chain([header], lines):
+        line = line.rstrip("\x1a")  # the end of a file of DOS
         if found.newline and "\r" in line:
             body = line.rstrip("\r\n") if doubled_returns else line.removesuffix("\n").removesuffix("\r")
             line = body.replace("\r", _BARE_CR) + line[len(body) :].replace("\r\r", "\r")

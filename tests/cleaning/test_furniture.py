@@ -29,7 +29,8 @@ LINES = [
     "Publicado por Ana el 3 de mayo", "Etiquetas: lluvia, tarde", "Visitas: 120", "Política de privacidad",
     "Aviso legal", "Suscríbete a nuestro boletín", "Síguenos en Instagram", "Inicio > Poemas > La tetera",
     "Poema siguiente", "Volver arriba", "Todos los derechos reservados", "Usamos cookies para mejorar tu visita",
-    "Facebook Twitter Pinterest",
+    "Facebook Twitter Pinterest", "▲", "Public domain", "Public Domain.", "Dominio público", "ida@example.org",
+    "<ida.marsh@mail.example.org>",
 ]  # fmt: skip
 
 
@@ -39,7 +40,10 @@ def test_a_line_of_the_page_goes_before_and_after_the_poem(line):
         assert clean_text(text)[0] == QUATRAIN
 
 
-@pytest.mark.parametrize("label", ["Volver", "Inicio", "Home", "Top", "Menu", "Índice", "Reply", "Responder"])
+@pytest.mark.parametrize(
+    "label",
+    ["Volver", "Inicio", "Home", "Top", "Menu", "Índice", "Reply", "Responder", "Edit", "See also", "Ver también"],
+)
 def test_a_word_that_may_be_verse_goes_where_it_stands_apart_at_an_end(label):
     assert clean_text(f"{QUATRAIN}\n\n{label}")[0] == QUATRAIN
     assert clean_text(f"{label}\n\n{QUATRAIN}")[0] == QUATRAIN
@@ -78,13 +82,33 @@ def test_verse_with_the_same_words_stays(line):
         assert clean_text(text)[0] == text
 
 
+@pytest.mark.parametrize("line", ["go look at www.marsh.example.com and see", "she wrote http://a.example, he wept"])
+def test_an_address_in_a_sentence_amid_a_stanza_stays(line):
+    assert clean_text(QUATRAIN.replace("the window", f"{line}\nthe window"))[0].split("\n")[1] == line
+    assert clean_text(f"{QUATRAIN}\n\n{line}")[0] == QUATRAIN
+    assert clean_text(QUATRAIN.replace("the window", "http://a.example\nthe window"))[0] == QUATRAIN
+
+
+@pytest.mark.parametrize("line", ["Edit me", "See also how", "and the public domain", "write to ida@example.org"])
+def test_verse_that_holds_words_of_a_page_stays(line):
+    for text in (f"{QUATRAIN}\n{line}", f"{line}\n{QUATRAIN}", f"{QUATRAIN}\n\n{line}"):
+        assert clean_text(text)[0] == text
+
+
+def test_a_long_row_of_digits_takes_no_time():
+    text = f"{QUATRAIN}\n{'1' * 60}z"
+    assert clean_text(text)[0] == text
+
+
 def test_a_caption_within_a_line_goes_and_the_verse_around_it_stays():
     assert clean_text(QUATRAIN.replace("upon", "[Illustration: a kettle] upon"))[0] == QUATRAIN
 
 
 @settings(max_examples=200)
 @given(
-    text=st.lists(st.sampled_from([*LINES, *QUATRAIN.split("\n"), "Volver", "Home", ""]), max_size=12).map("\n".join)
+    text=st.lists(
+        st.sampled_from([*LINES, *QUATRAIN.split("\n"), "Volver", "Home", "Edit", "at www.a.com and", ""]), max_size=12
+    ).map("\n".join)
 )
 def test_dropping_furniture_twice_is_dropping_it_once(text):
     once = drop_furniture(text)

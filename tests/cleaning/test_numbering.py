@@ -50,3 +50,16 @@ def test_a_number_set_far_from_its_verse_goes(gap):
 )
 def test_numbers_of_the_verse_stay(line):
     assert line in clean_text(f"{QUATRAIN}\n{line}\n{QUATRAIN}")[0]
+
+
+@pytest.mark.parametrize("number", ["99", "40", "144"])
+def test_a_number_through_which_a_sentence_runs_stays(number):
+    text = f"And every night my mother counts\n{number}\nbottles standing on the wall,\nthe last one full of rain."
+    assert clean_text(text)[0] == text
+
+
+def test_numbers_that_keep_pace_with_such_lines_go():
+    verse = [f"line after line the kettle says\nand word by word of verse {chr(97 + number)}" for number in range(10)]
+    lines = "\n".join(verse).split("\n")
+    numbered = [*lines[:5], "5", *lines[5:10], "10", *lines[10:15], "15", *lines[15:]]
+    assert clean_text("\n".join(numbered))[0] == "\n".join(lines)

@@ -95,6 +95,12 @@ def test_numbers_of_sections_asides_and_refrains_stay(text):
     assert drop_margin_notes(text) == text
 
 
+@pytest.mark.parametrize("heading", ["L'ENVOI", "L’ENVOI", "ENVOI", "ENVOY.", "ENVÍO", "Envío", "L'Envoi"])
+def test_the_heading_of_an_envoi_stays(heading):
+    for text in (f"{heading}\n\n{POEM}", f"{POEM}\n\n{heading}\n\nGo, little lamp,\nand wait.", f"{POEM}\n\n{heading}"):
+        assert clean_text(text, "The Kettle", "Ida Marsh")[0] == text
+
+
 def test_paragraphs_of_prose_around_the_verse_go_with_what_stands_before_them():
     assert clean_text(f"The text is an old one.\n\n{PROSE}\n\n{POEM}\n\n{PROSE}\n\nSo far.")[0] == POEM
 

@@ -164,7 +164,11 @@ def test_verse_and_prose_of_one_long_text_part_where_it_is_cut():
 
 
 @pytest.mark.parametrize(
-    ("said", "year"), [("c. 1612–13", 1612), ("1899", 1899), ("n.d.", None), (None, None), ("12345", None)]
+    ("said", "year"),
+    [
+        *[("c. 1612–13", 1612), ("1899", 1899), ("n.d.", None), (None, None), ("12345", None)],
+        *[("1901.0", 1901), ("0", None), ("0.0", None), ("-", None)],
+    ],
 )
 def test_the_year_is_the_first_that_the_source_names(said, year):
     assert year_in(said) == year

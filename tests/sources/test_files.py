@@ -301,3 +301,26 @@ def test_names_in_archives_of_windows_and_endings_in_capitals(tmp_path):
     assert sorted(record["title"] for record in read(tmp_path / "book.zip")) == ["one", "two"]
     (tmp_path / "A.CSV.GZ").write_bytes(gzip.compress(f'text\n"{KETTLE}"\n'.encode()))
     assert texts(tmp_path / "A.CSV.GZ") == [KETTLE]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        'title,text\nCrane,"one\ntwo"\nGate,three\n',
+        "\ufeffTitle\tAuthor\tPoem\r\nCrane\tIda\tone\r\n",
+        '"título";"texto"\n"La grulla";"uno, dos"\n',
+    ],
+    ids=["csv", "tabs", "semicolons"],
+)
+def test_a_table_in_a_text_file_is_named_as_such(tmp_path, content):
+    path = write(tmp_path / "poems.txt", content)
+    error = fault(path)
+    assert error.problem == "the text is a table of CSV"
+    assert error.remedy == "Set params.yaml: scrape.sources.mine.format to csv"
+
+
+@pytest.mark.parametrize(
+    "verse", ["Title, author, year,\nI read them all.", "The poem, the poet,\nthe lamp, the bread", "Poem, text\n"]
+)
+def test_verse_about_poems_is_no_table(tmp_path, verse):
+    assert texts(write(tmp_path / "poem.txt", verse)) == [verse]

@@ -66,6 +66,41 @@ def test_poems_may_lie_under_their_author(tmp_path):
         assert found == [("A", "Ida", "one"), ("B", "Ida", "two"), ("C", "Ana Ruiz", "three")]
 
 
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize(
+    ("document", "author"),
+    [
+        ({"author": "Ida", "poems": [{"text": "one"}, {"text": "two"}]}, "author"),
+        ({"author": {"name": "Ida"}, "poems": [{"text": "one"}, {"text": "two"}]}, "author.name"),
+        ({"authors": [{"author": "Ida", "poems": [{"text": "one"}, {"text": "two"}]}]}, "author"),
+        ({"Ida": {"born": 1801, "poems": [{"text": "one"}, {"text": "two"}]}, "Ana": {"text": "three"}}, "key"),
+        ({"Ida": [{"text": "one"}, {"text": "two"}], "Ana": [{"text": "three"}]}, "key"),
+    ],
+    ids=["list", "object", "list of lists", "by key", "lists by key"],
+)
+def test_poems_of_one_document_may_lie_under_their_author(tmp_path, document, author, indent):
+    path = write(tmp_path / "poems.json", json.dumps(document, indent=indent))
+    found = [(record["author"], record["text"]) for record in read(path, columns={"author": author})]
+    assert found == [("Ida", "one"), ("Ida", "two"), ("Ana", "three")][: 3 if author == "key" else 2]
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        ('{"text": "a"}\n{"text": "b", "text": "c"}\n', 2),
+        ('[\n{"text": "a"},\n{"text": "b",\n"text": "c"}\n]', 3),
+        ('{"text": "a", "text": "b"}', 1),
+        ('{"meta": {"text": 1, "text": 2}, "text": "a"}', 1),
+    ],
+    ids=["lines", "array", "one object", "nested"],
+)
+def test_a_key_that_stands_twice_in_an_object_is_named(tmp_path, content, line):
+    path = write(tmp_path / "poems.json", content)
+    error = fault(path)
+    assert error.place == f"{path}: line {line}"
+    assert "the key 'text' stands twice in an object" in error.problem
+
+
 def test_an_object_may_hold_verse_by_title(tmp_path):
     path = write(tmp_path / "poems.json", json.dumps({"Crane": "one\ntwo", "Gate": ["three", "four"]}))
     found = [(record["title"], record["text"]) for record in read(path, columns={"title": "key"})]

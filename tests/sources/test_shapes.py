@@ -45,6 +45,26 @@ def test_stanzas_written_as_text_are_stanzas():
     assert text_of("[array(['one', 'two'], dtype=object)\n array(['three'], dtype=object)]") == "one\ntwo\n\nthree"
 
 
+def test_stanzas_of_a_single_line_are_stanzas():
+    assert text_of([["one"], ["two", "three"], ["four"]]) == "one\n\ntwo\nthree\n\nfour"
+    assert text_of('[["one"], ["two"]]') == "one\n\ntwo"
+
+
+def test_an_array_of_postgres_is_a_list():
+    assert text_of('{"The lamp, low,",waits,NULL,"","and waits"}') == "The lamp, low,\nwaits\n\n\nand waits"
+    assert text_of(' {"She said \\"no\\"","a\\\\b"}\n') == 'She said "no"\na\\b'
+
+
+def test_a_vector_of_r_is_a_list():
+    assert text_of(r'c("The lamp, \"low,\"", NA, "waits")') == 'The lamp, "low,"\n\nwaits'
+    assert text_of('list(c("one", "two"), c("three"))') == "one\ntwo\n\nthree"
+
+
+@pytest.mark.parametrize("verse", ["{the kettle}", '{"the kettle" sings}', 'c("the kettle', "c(o)me in", "list(en)"])
+def test_verse_that_begins_like_an_array_stays(verse):
+    assert text_of(verse) == verse
+
+
 @given(lines=st.lists(st.text(st.characters(codec="utf-8"), max_size=30), min_size=1))
 def test_any_list_of_strings_survives_being_written_by_python(lines):
     assert text_of(str(lines)) == text_of(lines)
@@ -93,6 +113,13 @@ MISSING = ["NaN", "nan", "None", "N/A", "n/a", "null", "NULL", "<NA>", "NA", " N
 def test_what_says_that_nothing_is_there_is_nothing(missing):
     assert text_of(missing) is None
     assert field_of(missing) is None
+
+
+@pytest.mark.parametrize("missing", ["-", "–", "—", "?", " ? "])
+def test_a_sign_alone_is_no_field_but_may_be_verse(missing):
+    assert field_of(missing) is None
+    assert text_of(missing) == missing
+    assert field_of(f"{missing}Where{missing}") == f"{missing}Where{missing}"
 
 
 def test_words_that_only_look_like_it_stay():

@@ -58,6 +58,60 @@ def test_lines_above_the_header_are_passed_over(tmp_path, above):
     assert csv(tmp_path, f"{above}title;text\nCrane;one\n") == [("Crane", "one")]
 
 
+@pytest.mark.parametrize("above", ["# Poems, fetched today\n", "# Poems\n#by Ida; Ana\n\n", "# text\r\n"], ids=repr)
+def test_comments_above_the_header_are_passed_over(tmp_path, above):
+    assert csv(tmp_path, f"{above}title,text\nCrane,one\n# 2,# two\n") == [("Crane", "one"), ("# 2", "# two")]
+
+
+def test_a_column_may_be_called_by_a_number_sign(tmp_path):
+    assert csv(tmp_path, "#,title,text\n1,Crane,one\n") == [("Crane", "one")]
+    assert texts(write(tmp_path / "poems.csv", "# no;text\n1;one\n")) == ["one"]
+
+
+def test_a_title_above_the_header_is_an_error(tmp_path):
+    path = write(tmp_path / "poems.csv", "Poems of the marsh\ntitle,text\nCrane,one\n")
+    assert fault(path).problem == "no column 'text'; it has 'Poems of the marsh'"
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_header_without_a_cell_for_the_rows_numbers_is_read_as_r_writes_it(tmp_path, delimiter):
+    rows = ['"title","text"', '"1","Crane","one, two\nthree"', '"4","Gate","five"']
+    assert csv(tmp_path, "\n".join(rows).replace('","', f'"{delimiter}"')) == [
+        ("Crane", "one, two\nthree"),
+        ("Gate", "five"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "rows", ["Crane,one,two\nGate,three,four\n", "1,one,two\n1,three,four\n", "1,one, two\n2,three, four\n"], ids=repr
+)
+def test_a_row_with_a_cell_too_many_is_no_row_with_a_number(tmp_path, rows):
+    path = write(tmp_path / "poems.csv", f"title,text\n{rows}")
+    assert fault(path).place == f"{path}: line 2"
+
+
+@pytest.mark.parametrize("end", ["\n\x1a", "\r\n\x1a\x1a", "\x1a"], ids=repr)
+def test_the_end_of_a_file_of_dos_is_no_row(tmp_path, end):
+    assert csv(tmp_path, f"title,text\nCrane,one{end}") == [("Crane", "one")]
+    assert texts(write(tmp_path / "poems.csv", f"text\none{end}")) == ["one"]
+    assert texts(write(tmp_path / "poem.txt", f"one\ntwo{end}"))[0].split() == ["one", "two"]
+
+
+def test_rows_may_end_in_a_line_feed_and_a_carriage_return(tmp_path):
+    found = csv(tmp_path, "title,text\n\rCrane,one\n\rGate,two\n\r")
+    assert [(title.strip(), text) for title, text in found] == [("Crane", "one"), ("Gate", "two")]
+
+
+@pytest.mark.parametrize(
+    "content", ["title,text\rCrane,one\ntwo\rGate,three\r", "title,text\nCrane,one\rtwo\rGate,three\r"], ids=repr
+)
+def test_an_error_shows_breaks_as_the_file_has_them(tmp_path, content):
+    problem = fault(write(tmp_path / "poems.csv", content)).problem
+    assert "cells where the header has 2" in problem
+    assert "\\ufdd0" not in problem
+    assert "\ufdd0" not in problem
+
+
 def test_a_file_without_a_header_is_named_as_such_and_read_with_the_columns_of_params(tmp_path):
     path = write(tmp_path / "poems.csv", '2023-01-16,"one\ntwo"\n2023-01-17,three\n')
     error = fault(path)
