@@ -1,5 +1,7 @@
 # `make run` and `make test` are all you need on a fresh machine; `make help` lists the rest.
 PYTHON ?= python3
+# One more than cores, since much of the suite waits for servers and crawls.
+TEST_PROCESSES ?= $(shell $(PYTHON) -c 'import os; print(min(5, os.cpu_count() + 1))')
 VENV := .venv
 BIN := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -28,7 +30,7 @@ flow: $(VENV)/installed  ## run the same stages as a Prefect flow
 test: $(VENV)/installed  ## lint, then run the tests; TESTS=path for some
 	ruff check .
 	ruff format --check .
-	pytest --numprocesses auto --maxprocesses 4 --dist loadfile $(TESTS)
+	pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 bench: $(VENV)/bench-installed  ## measure speed, memory and accuracy
 	python -m benchmarks.corpus
