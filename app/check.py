@@ -226,7 +226,8 @@ def describe_poems(records: Sequence[Record], params: Params) -> Iterator[str]:
     yield "  duplicates show only in a whole run"
     for poem, language in kept[:SHOWN]:
         yield ""
-        yield f"{poem['title'] or 'Without a title'}, by {poem['author'] or 'nobody named'} [{language}]"
+        author = f"by {poem['author']}" if poem["author"] else "no author"
+        yield f"{poem['title'] or 'No title'}, {author} [{language}]"
         lines = poem["text"].split("\n")
         yield from (f"    {line}".rstrip() for line in lines[:_SHOWN_LINES])
         if len(lines) > _SHOWN_LINES:

@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.made_up import ROOT, made_up_poems
 
+pytestmark = pytest.mark.slow
+
 # All but torch, transformers and what these need themselves (numpy, safetensors, tqdm, filelock …).
 MISSING = [
     "accelerate",
