@@ -50,6 +50,7 @@ def digests(files: list[Path], known: dict[str, list]) -> dict[str, str]:
 
 
 def write_json(value: dict, path: Path) -> None:
+    # Not `write_report`: it lies beside pandas, whose import would triple the time of a run that finds nothing to do.
     with whole_file(path) as partial:
         partial.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
